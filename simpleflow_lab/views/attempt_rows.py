@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import HistoryError
@@ -20,11 +20,10 @@ from simpleflow_lab.swf.history_entities import Entity, nothing_open, unknown_re
 from simpleflow_lab.views.attempts import (
     ATTEMPTS,
     UNFINISHED,
-    Attempt,
+    AttemptColumns,
     DecisionTask,
     PointEvent,
     is_failure,
-    lasting_until,
     seconds_between,
 )
 from simpleflow_lab.views.formatting import well_formed
@@ -48,6 +47,8 @@ class Plan(NamedTuple):
     closes: bool
     starts: bool
     """A timer runs from its first event on."""
+    fails: bool
+    """It closes the attempt without a result."""
     decision: str | None
     """The type of the decision that the event records, if it is not about the outcome of a request."""
 
@@ -73,6 +74,7 @@ PLANS: Final[Mapping[str, Plan]] = {
         name_attribute=_NAMED_BY[row.entity][1],
         closes=row.closes,
         starts=row.state == "started",
+        fails=row.closes and is_failure(row.entity, row.state),
         decision=row.decision,
     )
     for name, row in EVENT_TYPES.items()
@@ -81,36 +83,26 @@ PLANS: Final[Mapping[str, Plan]] = {
 """By the types of the events that are about attempts."""
 
 
-_place: Final = Attempt._fields.index
-_KIND, _ID, _ATTEMPT = map(_place, ("kind", "id", "attempt"))
-_STATE, _OPEN, _SCHEDULED = map(_place, ("state", "open", "scheduled"))
-_STARTED, _CLOSED, _WAITING = map(_place, ("started", "closed", "waiting"))
-_RUNNING, _WORKER, _RESULT = map(_place, ("running", "worker", "result"))
-_REASON, _DETAILS, _TIMEOUT_TYPE = map(_place, ("reason", "details", "timeout_type"))
-_CANCEL_REQUESTED, _RETRIED, _UNHANDLED = map(_place, ("cancel_requested", "retried", "unhandled"))
-_RUN_ID, _CLOSED_EVENT_ID = map(_place, ("run_id", "closed_event_id"))
-"""The places of an attempt's fields."""
+_KIND, _ID, _OPENED, _NUMBER, _STATE, _STARTED, _CLOSED, _CANCEL_REQUESTED, _PLACE, _BEFORE, _PLAN = range(11)
+"""Where a row of `AttemptRows` has what is known of its attempt: the events that opened, started and closed it, …"""
 
 
 class AttemptRows:
-    """The fields of the attempts of a history that grows, as lists that events change, in the order of scheduling.
+    """The attempts of a history that grows, each with the events about it, in the order of scheduling.
 
-    Each event costs the same. What depends on what comes after an attempt's close, `retried` and `unhandled`, and how
-    long an open one has lasted, is left to `record`.
+    Each event costs the same. Fields are read from the events when they are asked for, a column at a time.
     """
 
     def __init__(self) -> None:
         self._rows: list[list[Any]] = []
-        self._by_event: dict[int, int] = {}
-        """The place of each attempt by the event that opened it."""
-        self._by_id: dict[tuple[str, Any], int] = {}
-        """The place of the latest open attempt of each kind and id."""
-        self._latest: dict[tuple[str, Any], int] = {}
-        """The place of the latest attempt of each kind and id."""
+        self._by_event: dict[int, list[Any]] = {}
+        """Each attempt by the event that opened it."""
+        self._latest: dict[tuple[str, Any], list[Any]] = {}
+        """The latest attempt of each kind and id."""
         self.followed: set[int] = set()
         """The places of the other ones."""
-        self.open: dict[int, tuple[str, Any]] = {}
-        """The places of those that are open, with their kinds and ids."""
+        self.open: dict[int, None] = {}
+        """The places of those that are open."""
         self.failed: dict[int, Any] = {}
         """The places of those that failed, with their ids."""
         self.touched: list[int] = []
@@ -119,103 +111,78 @@ class AttemptRows:
         """The event of each change."""
         self._workers: dict[str, str] = {}
 
-    def apply(self, event: HistoryEvent, plan: Plan) -> None:
-        """Follow the next event. Raises `HistoryError` if it refers to nothing known; then nothing has changed."""
-        event_id, _, at, attributes = event
-        if plan.follows is not None:
-            reference = attributes.get(plan.follows)
-            place = self._by_event.get(reference) if reference else None
-            if place is not None and self._rows[place][_KIND] != plan.kind:
-                place = None
-            if place is None:
-                if reference or not plan.opens:
-                    raise unknown_reference(event, plan.follows, plan.kind)
-                self._begin(event, plan)
-                return
-            row = self._rows[place]
-            if plan.closes:
-                self._end(place, row, event, plan)
+    def feed(
+        self,
+        events: Iterable[HistoryEvent],
+        fed: list[HistoryEvent],
+        follow: Callable[[HistoryEvent], None],
+        decided: Callable[[HistoryEvent, str], None],
+    ) -> None:
+        """Follow the next events, and add them to `fed`. Raises `HistoryError` for one that refers to nothing known;
+        then those before it have been followed.
+
+        `follow` is called with each that is about no attempt, `decided` with each other that records a decision, and
+        the type of that decision.
+        """
+        rows, by_event, latest, still_open = self._rows, self._by_event, self._latest, self.open
+        touched, touched_by = self.touched.append, self.touched_by.append
+        row: list[Any] | None
+        for event in events:  # all in one function: calls would take as long again
+            event_id, event_type, _, attributes = event
+            plan = PLANS.get(event_type)
+            if plan is None:
+                follow(event)
+                fed.append(event)
+                continue
+            reference: Any = None if plan.follows is None else attributes.get(plan.follows)
+            if reference or not plan.opens:
+                row = by_event.get(reference) if plan.follows_open is None else self._named(event, plan)
+                if row is None or row[_KIND] != plan.kind:
+                    raise unknown_reference(event, str(plan.follows), plan.kind)
+                if plan.follows_open is not None:
+                    row[_CANCEL_REQUESTED] = True
+                elif not plan.closes:
+                    if row[_CLOSED] is None:
+                        row[_STATE] = plan.state
+                    row[_STARTED] = event
             else:
-                if row[_OPEN]:
+                kind, id = plan.kind, attributes.get(plan.id_attribute)
+                if id is None:
+                    raise HistoryError(f"event {event_id}: {event_type} has no {plan.id_attribute}")
+                key = kind, id
+                place, number, before = len(rows), 1, latest.get(key)
+                if before is not None:  # which is not the latest any more
+                    number += before[_NUMBER]
+                    self.followed.add(before[_PLACE])
+                    touched(before[_PLACE])
+                    touched_by(event_id)
+                started = event if plan.starts else None
+                row = [kind, id, event, number, plan.state, started, None, False, place, before, plan]
+                rows.append(row)
+                latest[key] = by_event[event_id] = row
+                still_open[place] = None
+            if plan.closes:
+                if row[_CLOSED] is None:
                     row[_STATE] = plan.state
-                row[_STARTED] = at
-                row[_WAITING] = seconds_between(row[_SCHEDULED], at)
-                row[_WORKER] = _worker(attributes.get("identity"), self._workers)
-                if plan.kind == CHILD:
-                    row[_RUN_ID] = _text(_object(attributes, "workflowExecution").get("runId"))
-        elif plan.follows_open is not None:
-            place = self._by_id.get((plan.kind, str(attributes.get(plan.follows_open))))
-            if place is None:
-                raise nothing_open(event, plan.follows_open)
-            self._rows[place][_CANCEL_REQUESTED] = True
-        else:
-            self._begin(event, plan)
-            return
-        self.touched.append(place)
-        self.touched_by.append(event_id)
+                    del still_open[row[_PLACE]]
+                    if plan.fails:
+                        self.failed[row[_PLACE]] = row[_ID]
+                row[_CLOSED] = event
+            touched(row[_PLACE])
+            touched_by(event_id)
+            if plan.decision is not None:
+                decided(event, plan.decision)
+            fed.append(event)
 
-    def _begin(self, event: HistoryEvent, plan: Plan) -> None:
-        event_id, _, at, attributes = event
-        kind, id = plan.kind, attributes.get(plan.id_attribute)
-        if id is None:
-            raise HistoryError(f"event {event_id}: {event.type} has no {plan.id_attribute}")
-        key = kind, id
-        place = len(self._rows)
-        before = self._latest.get(key)
-        self._latest[key] = place
-        self._by_event[event_id] = place
-        name, version = None, None
-        if plan.type_attribute is not None:
-            of_type = attributes.get(plan.type_attribute)
-            if type(of_type) is dict:
-                name, version = _text(of_type.get("name")), _text(of_type.get("version"))
-        shown_id = id if type(id) is str and id.isascii() else well_formed(str(id)) or ""
-        if not name:
-            name = _text(attributes.get(plan.name_attribute)) or str(id)
-        list_ = attributes.get("taskList")
-        priority = attributes.get("taskPriority")
-        decided = attributes.get("decisionTaskCompletedEventId")
-        control = _read_control(attributes["control"]) if "control" in attributes else _NO_CONTROL
-        row: list[Any] = [
-            *(kind, name, version, shown_id, 1 if before is None else self._rows[before][_ATTEMPT] + 1),
-            *(plan.state, True, at, at if plan.starts else None, None, 0.0, 0.0 if plan.starts else None),
-            *(_text(list_.get("name")) if type(list_) is dict else None, None, _text(attributes.get("input"))),
-            *(None, None, None, None, None if priority is None else _integer(priority), False, False, False, None),
-            *(event_id, None, control[0], _event_id(decided), control[1], control[2]),
-        ]
-        self._rows.append(row)
-        if before is not None:  # which is not the latest any more
-            self.followed.add(before)
-            self.touched.append(before)
-            self.touched_by.append(event_id)
-        self.touched.append(place)
-        self.touched_by.append(event_id)
-        self.open[place] = key
-        self._by_id[key] = place
-        if plan.closes:
-            self._end(place, row, event, plan)
-
-    def _end(self, place: int, row: list[Any], event: HistoryEvent, plan: Plan) -> None:
-        event_id, _, at, attributes = event
-        key = self.open.pop(place, None)
-        if key is not None:
-            row[_STATE], row[_OPEN] = plan.state, False
-            if self._by_id[key] == place:
-                del self._by_id[key]
-            if is_failure(plan.kind, plan.state):
-                self.failed[place] = key[1]
-        started = row[_STARTED]
-        row[_CLOSED], row[_CLOSED_EVENT_ID] = at, event_id
-        if started is None:
-            row[_WAITING] = seconds_between(row[_SCHEDULED], at)
-        else:
-            row[_RUNNING] = (at - started).total_seconds() if at > started else 0.0
-        row[_RESULT] = _text(attributes.get("result"))
-        if row[_STATE] != "completed":
-            details = attributes.get("details")
-            row[_REASON] = _text(attributes.get("reason") or attributes.get("cause")) or loss_text(details)
-            row[_DETAILS] = _text(details)
-            row[_TIMEOUT_TYPE] = _text(attributes.get("timeoutType"))
+    def _named(self, event: HistoryEvent, plan: Plan) -> list[Any]:
+        """The latest open attempt with the id that this event names."""
+        assert plan.follows_open is not None
+        row = self._latest.get((plan.kind, str(event.attributes.get(plan.follows_open))))
+        while row is not None and row[_CLOSED] is not None:
+            row = row[_BEFORE]
+        if row is None:
+            raise nothing_open(event, plan.follows_open)
+        return row
 
     def close(self, event: HistoryEvent) -> None:
         """Follow the event that closes the execution: what is open will not be finished."""
@@ -224,23 +191,133 @@ class AttemptRows:
             self.touched.append(place)
             self.touched_by.append(event.id)
 
-    def records(self) -> list[Attempt]:
-        """All of them as records, but for what `record` adds."""
-        return list(map(Attempt._make, self._rows))
-
-    def record(self, place: int, *, unhandled_ids: frozenset[str] | None, until: datetime.datetime) -> Attempt:
-        """One of them as a record.
+    def columns(
+        self,
+        *,
+        unhandled_ids: frozenset[str] | None,
+        until: datetime.datetime,
+        places: Collection[int] | None = None,
+    ) -> AttemptColumns:
+        """The fields of the attempts, of those at these `places` or of all.
 
         :param unhandled_ids: ids of the tasks whose last failures were never handled; `None` if none was handled.
-        :param until: up to when it counts if it is open.
+        :param until: up to when open ones count.
         """
-        row = self._rows[place]
-        if place in self.failed:
-            is_last = place not in self.followed
-            row[_RETRIED] = not is_last
-            row[_UNHANDLED] = is_last and (unhandled_ids is None or str(self.failed[place]) in unhandled_ids)
-        record = Attempt._make(row)
-        return lasting_until(record, until) if record.open else record
+        rows = self._rows if places is None else [self._rows[place] for place in places]
+        if not rows:
+            return AttemptColumns.of(())
+        kinds, ids, opened, numbers, states, starts, ends, cancels, at, _, plans = zip(*rows, strict=True)
+        event_ids, _, scheduled, attributes = zip(*opened, strict=True)
+        started = [None if event is None else event.timestamp for event in starts]
+        closed = [None if event is None else event.timestamp for event in ends]
+        nothing: Sequence[None] = [None] * len(rows)
+        names, versions = _types(plans, ids, attributes)
+        outcomes = [_NOTHING if event is None else event.attributes for event in ends]
+        reasons = details = timeout_types = nothing
+        if any(its and state != "completed" for its, state in zip(outcomes, states, strict=True)):
+            reasons, details, timeout_types = zip(*map(_failure, outcomes, states), strict=True)
+        controls = [its.get("control") for its in attributes]
+        lines: Sequence[str | None] = nothing
+        depends_on: Sequence[tuple[str, ...]] = [()] * len(rows)
+        max_parallel: Sequence[int | None] = nothing
+        if controls.count(None) < len(rows):
+            lines, depends_on, max_parallel = zip(*map(_read_control, controls), strict=True)
+        retried, unhandled = self._failures(at, unhandled_ids)
+        return AttemptColumns(
+            {
+                "kind": kinds,
+                "name": names,
+                "version": versions,
+                "id": _texts(ids),
+                "attempt": numbers,
+                "state": states,
+                "open": [event is None for event in ends],
+                "scheduled": scheduled,
+                "started": started,
+                "closed": closed,
+                "waiting": [
+                    (end - start).total_seconds() if end > start else 0.0
+                    for start, began, closing in zip(scheduled, started, closed, strict=True)
+                    for end in [began or closing or until]
+                ],
+                "running": [
+                    None if start is None else seconds_between(start, end or until)
+                    for start, end in zip(started, closed, strict=True)
+                ],
+                "task_list": _texts(_members([its.get("taskList") for its in attributes], "name")),
+                "worker": self._workers_of(starts),
+                "input": _texts([its.get("input") for its in attributes]),
+                "result": _texts([its.get("result") for its in outcomes]),
+                "reason": reasons,
+                "details": details,
+                "timeout_type": timeout_types,
+                "priority": _integers([its.get("taskPriority") for its in attributes]),
+                "cancel_requested": cancels,
+                "retried": retried,
+                "unhandled": unhandled,
+                "run_id": list(map(_run_id, kinds, starts)) if CHILD in kinds else nothing,
+                "scheduled_event_id": event_ids,
+                "closed_event_id": [None if event is None else event.id for event in ends],
+                "line": lines,
+                "decision_event_id": [_event_id(its.get("decisionTaskCompletedEventId")) for its in attributes],
+                "depends_on": depends_on,
+                "max_parallel": max_parallel,
+            }
+        )
+
+    def _workers_of(self, starts: Sequence[HistoryEvent | None]) -> Sequence[str | None]:
+        """The workers that took the attempts that these events started."""
+        identities = [None if event is None else event.attributes.get("identity") for event in starts]
+        names = {identity: _worker(identity, self._workers) for identity in set(identities)}
+        return [names[identity] for identity in identities]
+
+    def _failures(
+        self, places: Sequence[int], unhandled_ids: frozenset[str] | None
+    ) -> tuple[Sequence[bool], Sequence[bool]]:
+        """Which of these attempts failed and were tried again, and which failed and nobody handled it."""
+        no = [False] * len(places)
+        if not self.failed:
+            return no, no
+        failed, followed = self.failed, self.followed
+        return [place in failed and place in followed for place in places], [
+            place in failed and place not in followed and (unhandled_ids is None or str(failed[place]) in unhandled_ids)
+            for place in places
+        ]
+
+
+def _types(
+    plans: Sequence[Plan], ids: Sequence[Any], attributes: Sequence[Mapping[str, Any]]
+) -> tuple[Sequence[str | None], Sequence[str | None]]:
+    """The names and the versions of the types of attempts."""
+    types = [its.get(plan.type_attribute or "") for plan, its in zip(plans, attributes, strict=True)]
+    names = _texts(_members(types, "name"))
+    if not all(names):
+        names = [
+            name or _text(its.get(plan.name_attribute)) or str(id)
+            for name, its, plan, id in zip(names, attributes, plans, ids, strict=True)
+        ]
+    return names, _texts(_members(types, "version"))
+
+
+def _members(objects: Sequence[Any], name: str) -> list[Any]:
+    """This member of each of them; `None` of what is no object."""
+    return [each.get(name) if type(each) is dict else None for each in objects]
+
+
+def _failure(outcome: Mapping[str, Any], state: str) -> tuple[str | None, str | None, str | None]:
+    """The reason, the details and the timeout type with which an attempt came to this state."""
+    if not outcome or state == "completed":
+        return None, None, None
+    details = outcome.get("details")
+    reason = _text(outcome.get("reason") or outcome.get("cause")) or loss_text(details)
+    return reason, _text(details), _text(outcome.get("timeoutType"))
+
+
+def _run_id(kind: str, started: HistoryEvent | None) -> str | None:
+    """The run of a child execution that has started."""
+    if kind != CHILD or started is None:
+        return None
+    return _text(_object(started.attributes, "workflowExecution").get("runId"))
 
 
 def point_event_of(entity: Entity) -> PointEvent:
@@ -327,6 +404,24 @@ def _integer(text: Any) -> int | None:
 def _text(value: Any) -> str | None:
     """`well_formed`, in the commonest cases without a call."""
     return value if value is None or (type(value) is str and value.isascii()) else well_formed(value)
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str | None]:
+    """`well_formed` of each of them. Most columns have nothing to be changed, and are given back."""
+    try:
+        if all(map(str.isascii, values)):
+            return values
+    except TypeError:  # there are others than texts
+        if values.count(None) == len(values):
+            return values
+    return list(map(_text, values))
+
+
+def _integers(values: Sequence[Any]) -> Sequence[int | None]:
+    """`_integer` of each of them, `None` for `None`."""
+    if values.count(None) == len(values):
+        return values
+    return [None if value is None else _integer(value) for value in values]
 
 
 def _worker(identity: Any, known: dict[str, str]) -> str | None:

@@ -10,9 +10,11 @@ Rule: plain data, which needs no pandas. `views.attempt_rows` makes the records 
 from __future__ import annotations
 
 import datetime
+import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER, is_given_back, is_worker_lost
 from simpleflow_lab.swf.event_types import (
@@ -28,6 +30,8 @@ from simpleflow_lab.swf.event_types import (
     UNKNOWN,
 )
 
+EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+"""From when times are counted."""
 ATTEMPTS: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})
 """Kinds of entities that are attempts."""
 TASKS: Final = frozenset({ACTIVITY, CHILD, LAMBDA})
@@ -126,6 +130,38 @@ class Attempt(NamedTuple):
     def last_state_at(self) -> datetime.datetime:
         """When it came into its state."""
         return self.closed or self.started or self.scheduled
+
+
+class AttemptColumns:
+    """Attempts, as columns and as records; each is made of the other when it is asked for. Equal if the records are."""
+
+    def __init__(self, by_name: Mapping[str, Sequence[Any]]) -> None:
+        """`by_name` has the values of each field of `Attempt`, in the order of the fields."""
+        self.by_name = by_name
+
+    @classmethod
+    def of(cls, records: Iterable[Attempt]) -> AttemptColumns:
+        """Those of these records."""
+        attempts = cls.__new__(cls)
+        attempts.records = tuple(records)
+        return attempts
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Sequence[Any]]:
+        """The values of each field of `Attempt`. Not to be changed."""
+        columns: Iterable[Sequence[Any]] = zip(*self.records, strict=True) if self.records else itertools.repeat(())
+        return dict(zip(Attempt._fields, columns, strict=False))
+
+    @cached_property
+    def records(self) -> tuple[Attempt, ...]:
+        """One for each attempt."""
+        return tuple(map(Attempt._make, zip(*self.by_name.values(), strict=True)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AttemptColumns) and self.records == other.records
+
+    def __hash__(self) -> int:
+        return hash(self.records)
 
 
 class PointEvent(NamedTuple):

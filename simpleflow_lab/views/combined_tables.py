@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.data.pandas_library import pd
-from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
+from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt, AttemptColumns
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.tables import attempts_table, texts
 
@@ -30,7 +30,7 @@ def combined_tasks(parts: Iterable[Attempts]) -> pd.DataFrame:
     for part in parts:
         attempts += part.attempts
         ids += [(well_formed(part.workflow_id), well_formed(part.run_id))] * len(part.attempts)
-    table = attempts_table(attempts)
+    table = attempts_table(AttemptColumns.of(attempts))
     for place, column in enumerate(IDS):
         table.insert(place, column, texts([each[place] for each in ids]))
     return table

@@ -18,6 +18,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.conventions import RETRY_TIMER
 from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.attempts import AttemptColumns
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chart_head import INK, chart_layout
 from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
@@ -89,7 +90,8 @@ def gantt(
         if lineage is not None:
             marks.related = _lineage(folded, lineage)
             if len(folded.tasks) > MAX_ROWS:
-                shown = replace(folded, attempts=tuple(each for each in folded.attempts if marks.is_related(each)))
+                related = AttemptColumns.of(filter(marks.is_related, folded.attempts))
+                shown = replace(folded, columns=related)
         drawing = _draw(shown, marks, max(max_bars, 1), by, children)
         marks.link(drawing)
         start = summary.started or folded.until

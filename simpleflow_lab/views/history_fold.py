@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK
+from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities, Entity
-from simpleflow_lab.views.attempt_rows import PLANS, AttemptRows, decision_task_of, json_object, point_event_of
+from simpleflow_lab.views.attempt_rows import AttemptRows, decision_task_of, json_object, point_event_of
 from simpleflow_lab.views.attempts import (
+    EPOCH,
     POINT_EVENTS,
-    UNFINISHED,
     Attempt,
+    AttemptColumns,
     DecisionTask,
     PointEvent,
     is_own_pause,
@@ -39,8 +40,6 @@ from simpleflow_lab.views.task_counts import TaskCounts
 from simpleflow_lab.views.uncollected import uncollected
 from simpleflow_lab.views.unhandled import undelivered_signals
 
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
 
 @dataclass(frozen=True, kw_only=True)
 class FoldedHistory:
@@ -48,25 +47,39 @@ class FoldedHistory:
 
     history: History
     """The events."""
-    attempts: tuple[Attempt, ...]
-    """In the order in which they were scheduled."""
+    columns: AttemptColumns
+    """The attempts, in the order in which they were scheduled."""
     point_events: tuple[PointEvent, ...]
     """In the order in which they happened."""
     decision_tasks: tuple[DecisionTask, ...]
     """In the order in which they were scheduled."""
-    task_counts: TaskCounts
-    """How many tasks are in each state of their latest attempts."""
     until: datetime.datetime
     """The time up to which open attempts and decision tasks are counted."""
     unhandled_ids: frozenset[str]
     """Of a closed execution: ids of the tasks, and names of the signals, whose failure nobody handled, as its decider
     wrote them down."""
 
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts as records."""
+        return self.columns.records
+
+    @cached_property
+    def task_counts(self) -> TaskCounts:
+        """How many tasks are in each state of their latest attempts, without the pauses of deciders."""
+        return TaskCounts.of(without_own_pauses(self.attempts))
+
     @cached_property
     def tasks(self) -> tuple[Attempt, ...]:
         """The attempts of what the author's code asked for: without the pauses of deciders; of a fork what it reuses
         first."""
         return (*self.reused, *without_own_pauses(self.attempts))
+
+    @property
+    def task_columns(self) -> AttemptColumns:
+        """Those of `tasks`."""
+        are_all = not self.reused and TIMER not in self.columns.by_name["kind"]
+        return self.columns if are_all else AttemptColumns.of(self.tasks)
 
     @cached_property
     def reused(self) -> tuple[Attempt, ...]:
@@ -109,16 +122,7 @@ class HistoryFold:
         Raises `HistoryError` for an event that refers to nothing known; the events before it have been folded in.
         """
         with self._lock:
-            fed, attempts, decided = self._events.append, self._attempts.rows.apply, self._decision_tasks.count
-            for event in events:
-                plan = PLANS.get(event.type)
-                if plan is not None:
-                    attempts(event, plan)
-                    if plan.decision is not None:
-                        decided(event, plan.decision)
-                else:
-                    self._follow(event)
-                fed(event)
+            self._attempts.rows.feed(events, self._events, self._follow, self._decision_tasks.count)
 
     def _follow(self, event: HistoryEvent) -> None:
         """Follow an event that is about no attempt of its own."""
@@ -155,12 +159,6 @@ class HistoryFold:
             self._attempts.catch_up(self._events, end)
             return self._attempts.changed_since(mark, end)
 
-    def task_counts(self) -> TaskCounts:
-        """How many tasks are in each state of their latest attempts."""
-        with self._lock:
-            self._attempts.catch_up(self._events, self._end(None))
-            return self._attempts.task_counts()
-
     def point_events(self) -> tuple[PointEvent, ...]:
         """All point events, in the order in which they happened."""
         with self._lock:
@@ -174,20 +172,27 @@ class HistoryFold:
     def folded(self, until: datetime.datetime | None = None) -> FoldedHistory:
         """All of it as it is now, with `until` as in `attempts`."""
         with self._lock:
-            return FoldedHistory(
-                history=History(self._events),
-                attempts=self.attempts(until),
-                point_events=self.point_events(),
-                decision_tasks=self.decision_tasks(until),
-                task_counts=self.task_counts(),
-                until=self._end(until),
-                unhandled_ids=self._attempts.unhandled_ids,
-            )
+            return self._as_it_is(AttemptColumns.of(self.attempts(until)), until)
+
+    def folded_once(self, until: datetime.datetime | None = None) -> FoldedHistory:
+        """What `folded` gives, without records that would be there the next time: for a fold that grows no more."""
+        with self._lock:
+            return self._as_it_is(self._attempts.columns(self._events, self._end(until)), until)
+
+    def _as_it_is(self, columns: AttemptColumns, until: datetime.datetime | None) -> FoldedHistory:
+        return FoldedHistory(
+            history=History(self._events),
+            columns=columns,
+            point_events=self.point_events(),
+            decision_tasks=self.decision_tasks(until),
+            until=self._end(until),
+            unhandled_ids=self._attempts.unhandled_ids(self._events) or _NONE,
+        )
 
     def _end(self, until: datetime.datetime | None) -> datetime.datetime:
         """The time up to which what is open counts: nothing goes on after the execution closed."""
         if not self._events:
-            return until or _EPOCH
+            return until or EPOCH
         last = self._events[-1]
         return until if until is not None and last.type not in CLOSE_STATUS else last.timestamp
 
@@ -200,14 +205,13 @@ def fold_history(history: History | FoldedHistory, *, until: datetime.datetime |
     if isinstance(history, FoldedHistory):
         return history
     with uncollected():
-        return HistoryFold(history).folded(until)
+        return HistoryFold(history).folded_once(until)
 
 
 def tasks_of(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
     """The attempts of what the author's code asked for: `attempts_of` without the timers by which deciders wait for a
     retry or have themselves called again; of a fork what it reuses first. Raises `HistoryError`."""
-    events = history.history if isinstance(history, FoldedHistory) else history
-    return (*reused_tasks(events), *without_own_pauses(attempts_of(history, until=until)))
+    return fold_history(history, until=until).tasks
 
 
 def without_own_pauses(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
@@ -217,10 +221,7 @@ def without_own_pauses(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
 
 def attempts_of(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
     """The attempts of a history, with `until` as in `HistoryFold.attempts`. Raises `HistoryError`."""
-    if isinstance(history, FoldedHistory):
-        return history.attempts
-    with uncollected():
-        return HistoryFold(history).attempts(until)
+    return fold_history(history, until=until).attempts
 
 
 # -- the parts of a fold -----------------------------------------------------------------------------------------------
@@ -236,47 +237,28 @@ class _Attempts:
         """Number of changes that are in the records."""
         self._contexts: list[str] = []
         """The execution contexts that may name unhandled failures."""
-        self._unhandled: frozenset[str] | None = frozenset()
-        self._counted: list[tuple[str, str] | None] = []
-        """What each attempt is counted as; `None` for one that is not."""
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._counted_up_to = 0
-        """Number of changes that are in `_counts`."""
+        self._unhandled: frozenset[str] | None = _NONE
+        """The ids of those that are in the records."""
+
+    def columns(self, events: Sequence[HistoryEvent], until: datetime.datetime) -> AttemptColumns:
+        """All of them after these events, which it has followed; open ones count up to this time."""
+        return self.rows.columns(unhandled_ids=self.unhandled_ids(events), until=until)
 
     def catch_up(self, events: Sequence[HistoryEvent], until: datetime.datetime) -> None:
         """Bring the records up to these events, all of which it has followed."""
-        unhandled: frozenset[str] | None = _NONE
-        if events and events[-1].type in CLOSE_STATUS:
-            unhandled = self._unhandled_ids()
-            if unhandled is None and events[-1].type != "WorkflowExecutionCompleted":
-                unhandled = _NONE  # any failure may be what ended it
+        rows, records = self.rows, self._records
+        unhandled = self.unhandled_ids(events)
         if unhandled != self._unhandled:
             self._unhandled = unhandled
-            self.rows.touched += self.rows.failed
-            self.rows.touched_by += [events[-1].id] * len(self.rows.failed)
-        if self._built < len(self.rows.touched):
-            self._build(until)
-            self._built = len(self.rows.touched)
-
-    @property
-    def unhandled_ids(self) -> frozenset[str]:
-        """The ids that the latest decider wrote down; none if none did, or while the execution is open."""
-        return self._unhandled or _NONE
-
-    def _build(self, until: datetime.datetime) -> None:
-        rows, records = self.rows, self._records
-        if not records:
-            records += rows.records()
-            touched: Iterable[int] = {**rows.failed, **rows.open}
-        else:
-            touched = dict.fromkeys(self.rows.touched[self._built :])
-        for place in touched:
-            record = rows.record(place, unhandled_ids=self._unhandled, until=until)
-            # An attempt is touched first by the event that opens it, so new ones come here in order.
-            if place == len(records):
-                records.append(record)
-            else:
-                records[place] = record
+            rows.touched += rows.failed
+            rows.touched_by += [events[-1].id] * len(rows.failed)
+        if self._built < len(rows.touched):
+            places = dict.fromkeys(rows.touched[self._built :])
+            columns = rows.columns(unhandled_ids=unhandled, until=until, places=places)
+            for place, record in zip(places, columns.records, strict=True):
+                # An attempt is touched first by the event that opens it, so new ones come here in order.
+                records[place : place + 1] = [record]
+            self._built = len(rows.touched)
 
     def all(self, until: datetime.datetime) -> tuple[Attempt, ...]:
         """Every attempt; open ones count up to this time."""
@@ -292,47 +274,21 @@ class _Attempts:
             for place in places
         ]
 
-    def task_counts(self) -> TaskCounts:
-        """How many tasks are in each state of their latest attempts."""
-        counts, counted = self._counts, self._counted
-        records = self._records
-        touched = dict.fromkeys(self.rows.touched[self._counted_up_to :]) if counted else ()
-        new = [self._counted_as(place) for place in range(len(counted), len(records))]
-        for place in touched:
-            if place < len(counted):
-                before = counted[place]
-                if before is not None:
-                    counts[before] -= 1
-                key = counted[place] = self._counted_as(place)
-                if key is not None:
-                    counts[key] += 1
-        counted += new
-        counts.update(key for key in new if key is not None)
-        self._counted_up_to = len(self.rows.touched)
-        still_open = (records[place] for place in self.rows.open if self._counted_as(place) is not None)
-        running = [one for one in still_open if one.started is not None and one.state != UNFINISHED]
-        return TaskCounts(
-            by_kind_and_state={key: number for key, number in counts.items() if number},
-            running_names=tuple(dict.fromkeys(one.name for one in running)),
-        )
-
-    def _counted_as(self, place: int) -> tuple[str, str] | None:
-        """The kind and state that an attempt counts as; `None` for one that is followed, or a decider's own pause."""
-        record = self._records[place]
-        return None if place in self.rows.followed or is_own_pause(record) else (record.kind, record.state)
-
     def read_context(self, event: HistoryEvent) -> None:
         """Follow a completed decision task."""
         context = event.attributes.get("executionContext")
         if isinstance(context, str) and '"simpleflow_lab"' in context and "_failures" in context:
             self._contexts.append(context)
 
-    def _unhandled_ids(self) -> frozenset[str] | None:
-        """Ids of the tasks whose failures went unhandled, as the latest decider wrote them down; `None` if none did.
+    def unhandled_ids(self, events: Sequence[HistoryEvent]) -> frozenset[str] | None:
+        """Of an execution that these events close, ids of the tasks whose failures went unhandled, as the latest
+        decider wrote them down; `None` if it completed and none did.
 
         Our replay records them in the `executionContext` of its decision tasks: `{"simpleflow_lab":
         {"unhandled_failures": [id, …]}}`.
         """
+        if not events or events[-1].type not in CLOSE_STATUS:
+            return _NONE
         for context in reversed(self._contexts):
             ours = json_object(context).get("simpleflow_lab")
             # "unnoticed_failures" is how version 0.1.0 spelled it.
@@ -340,7 +296,8 @@ class _Attempts:
             ids = found.get("unhandled_failures", found.get("unnoticed_failures"))
             if isinstance(ids, list):
                 return frozenset(item for item in ids if isinstance(item, str))
-        return None
+        # If it did not complete, any failure may be what ended it.
+        return None if events[-1].type == "WorkflowExecutionCompleted" else _NONE
 
 
 _NONE: Final[frozenset[str]] = frozenset()

@@ -8,14 +8,16 @@ so tasks that run side by side add up to more than 100.
 from __future__ import annotations
 
 import datetime
-from typing import Final
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
-from simpleflow_lab.views.history_fold import FoldedHistory, attempts_of
-from simpleflow_lab.views.summary import execution_summary
+from simpleflow_lab.views.attempts import FAILURES, TASKS
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.summary import execution_duration
 from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts
 from simpleflow_lab.views.workflow_listings import percentage
 
@@ -44,29 +46,38 @@ def profile_table(history: History | FoldedHistory, *, until: datetime.datetime 
     failed, those that are open), `total_ mean_ median_ p95_ max_running` and `total_ mean_waiting` (`float64`, seconds
     per attempt; `NaN` if none started), `percentage` (`float64`: running, in per cent of the time of the execution).
     """
-    groups: dict[tuple[str, str], list[Attempt]] = {}
-    for attempt in attempts_of(history, until=until):
-        key = attempt[:2]  # kind and name
-        group = groups.get(key)
-        if group is not None:
-            group.append(attempt)
-        elif attempt.kind in TASKS:
-            groups[key] = [attempt]
-    whole = execution_summary(history, until=until).duration
-    table = frame(_PROFILE, [(*key, *_statistics(attempts, whole)) for key, attempts in groups.items()])
-    return table.sort_values("total_running", ascending=False, kind="stable", ignore_index=True)
+    folded = fold_history(history, until=until)
+    columns = folded.columns.by_name
+    groups: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, key in enumerate(zip(columns["kind"], columns["name"], strict=True)):
+        groups[key].append(place)
+    whole = execution_duration(folded)
+    running, waiting = (np.array(columns[name], dtype="float64") for name in ("running", "waiting"))  # None is NaN
+    rows = [
+        (*key, *_statistics(columns, places, running[places], waiting[places], whole))
+        for key, places in groups.items()
+        if key[0] in TASKS
+    ]
+    return frame(_PROFILE, rows).sort_values("total_running", ascending=False, kind="stable", ignore_index=True)
 
 
-def _statistics(attempts: list[Attempt], whole: float) -> tuple[float | int | None, ...]:
-    running = np.array([attempt.running for attempt in attempts if attempt.running is not None])
-    waiting = np.array([attempt.waiting for attempt in attempts])
+def _statistics(
+    columns: Mapping[str, Sequence[Any]],
+    places: Sequence[int],
+    running: np.ndarray[Any, np.dtype[np.float64]],
+    waiting: np.ndarray[Any, np.dtype[np.float64]],
+    whole: float,
+) -> tuple[float | int | None, ...]:
+    """Those of the attempts at these places, which ran and waited for so long."""
+    ids, states, still_open = columns["id"], columns["state"], columns["open"]
+    running = running[~np.isnan(running)]
     total = float(running.sum())
     started = len(running) > 0
     return (
-        len({attempt.id for attempt in attempts}),
-        len(attempts),
-        sum([attempt.state in FAILURES for attempt in attempts]),  # of a timer it would not be as simple
-        sum([attempt.open for attempt in attempts]),
+        len({ids[place] for place in places}),
+        len(places),
+        sum([states[place] in FAILURES for place in places]),  # of a timer it would not be as simple
+        sum([still_open[place] for place in places]),
         total,
         float(running.mean()) if started else None,
         float(np.median(running)) if started else None,

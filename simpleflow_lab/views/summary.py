@@ -59,13 +59,10 @@ class ExecutionSummary:
 
 def execution_summary(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> ExecutionSummary:
     """The summary of an execution; while it is open, `duration` counts up to `until` or the last event."""
-    if isinstance(history, FoldedHistory):
-        until, history = history.until, history.history
+    duration = execution_duration(history, until=until)
+    history = history.history if isinstance(history, FoldedHistory) else history
     first: Mapping[str, Any] = history[0].attributes if history else {}
     last: Mapping[str, Any] = history[-1].attributes if history and history.close_status else {}
-    started = history[0].timestamp if history else None
-    closed = history[-1].timestamp if history.close_status else None
-    end = closed or until or (history[-1].timestamp if history else None)
     tags = first.get("tagList")
     return ExecutionSummary(
         workflow_type=well_formed(history.workflow_type) or "?",
@@ -73,9 +70,9 @@ def execution_summary(history: History | FoldedHistory, *, until: datetime.datet
         task_list=_inner(first, "taskList", "name") or "",
         tag_list=tuple(well_formed(tag) or "" for tag in tags) if isinstance(tags, list) else (),
         status=history.close_status or OPEN,
-        started=started,
-        closed=closed,
-        duration=max((end - started).total_seconds(), 0.0) if started and end else 0.0,
+        started=history[0].timestamp if history else None,
+        closed=history[-1].timestamp if history.close_status else None,
+        duration=duration,
         input=well_formed(input_of_run(first.get("input"))),
         result=well_formed(last.get("result")),
         reason=well_formed(last.get("reason") or last.get("cause") or last.get("timeoutType")),
@@ -85,6 +82,17 @@ def execution_summary(history: History | FoldedHistory, *, until: datetime.datet
         continued_as=well_formed(last.get("newExecutionRunId")),
         events=len(history),
     )
+
+
+def execution_duration(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> float:
+    """Seconds from its start to its close; while it is open, up to `until` or the last event."""
+    if isinstance(history, FoldedHistory):
+        until, history = history.until, history.history
+    if not history:
+        return 0.0
+    last = history[-1].timestamp
+    end = last if history.close_status or until is None else until
+    return max((end - history[0].timestamp).total_seconds(), 0.0)
 
 
 def _inner(attributes: Mapping[str, Any], outer: str, inner: str) -> str | None:

@@ -19,14 +19,15 @@ from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.history_entities import Entities
-from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt
+from simpleflow_lab.views.attempts import EPOCH, FAILURES, TASKS, Attempt, AttemptColumns
 from simpleflow_lab.views.formatting import well_formed
-from simpleflow_lab.views.history_fold import FoldedHistory, fold_history, tasks_of
+from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.summary import OPEN
 from simpleflow_lab.views.uncollected import uncollected
 
 _NAN: Final = float("nan")
+_MICROSECOND: Final = datetime.timedelta(microseconds=1)
 _NEVER: Final = np.datetime64("NaT", "ms")
 _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "object"
 
@@ -42,11 +43,15 @@ def times(values: Sequence[datetime.datetime | None]) -> pd.Series[Any]:
 
 def milliseconds(values: Sequence[datetime.datetime | None]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
     """Times in UTC as `datetime64[ms]`, cut to the millisecond; `NaT` for `None`."""
-    seconds = np.array([_NAN if value is None else value.timestamp() for value in values], dtype="float64")
+    # Seconds since a time that is near are a small number, which takes half as long to make.
+    first = next((value for value in values if value is not None), EPOCH)
+    seconds = np.array([_NAN if value is None else (value - first).total_seconds() for value in values], "float64")
     never = np.isnan(seconds)
     seconds[never] = 0.0
-    # A double has the microseconds of any time of the calendar; half of one is added, for it may be a little less.
-    column = np.floor(seconds * 1000 + 0.0005).astype("int64").view("datetime64[ms]")
+    # A double has the microseconds between any times of the calendar.
+    since_first = np.rint(seconds * 1e6).astype("int64")
+    column = ((first - EPOCH) // _MICROSECOND + since_first) // 1000
+    column = column.view("datetime64[ms]")
     column[never] = _NEVER
     return column
 
@@ -54,9 +59,7 @@ def milliseconds(values: Sequence[datetime.datetime | None]) -> np.ndarray[Any, 
 def texts(values: Sequence[str | None]) -> pd.Series[Any]:
     """A column of texts: pandas' own text type, `object` before pandas 3."""
     if _is_missing(values):
-        return pd.Series(
-            np.full(len(values), _NAN if _TEXT_DTYPE == "str" else None, dtype="object"), dtype=_TEXT_DTYPE
-        )
+        return pd.Series(_NAN if _TEXT_DTYPE == "str" else None, index=pd.RangeIndex(len(values)), dtype=_TEXT_DTYPE)
     return pd.Series(np.array(values, dtype="object"), dtype=_TEXT_DTYPE)
 
 
@@ -107,6 +110,11 @@ Column = Callable[[Sequence[Any]], "pd.Series[Any]"]
 def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     """A frame of these columns, from rows of as many values."""
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return frame_of_columns(columns, values)
+
+
+def frame_of_columns(columns: Mapping[str, Column], values: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """A frame of these columns, which have these values."""
     built = {name: column(value) for (name, column), value in zip(columns.items(), values, strict=True)}
     return pd.DataFrame(built, copy=False)
 
@@ -179,13 +187,13 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
     `events_table` has them. That of a deadline is there: code asked for it with a `timeout`. Markers and signals take
     no time and are no tasks: `point_events_table` has them.
     """
-    return attempts_table(tasks_of(history, until=until))
+    return attempts_table(fold_history(history, until=until).task_columns)
 
 
-def attempts_table(attempts: Sequence[Attempt]) -> pd.DataFrame:
+def attempts_table(attempts: AttemptColumns) -> pd.DataFrame:
     """The table of tasks with a row for each of these attempts, which may be those of several histories."""
     with uncollected():
-        table = frame(_ATTEMPT, attempts)
+        table = frame_of_columns(_ATTEMPT, attempts.by_name.values())
     table.attrs[OURS] = TASKS_TABLE
     return table
 

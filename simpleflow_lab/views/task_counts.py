@@ -6,10 +6,10 @@ All attempts of a task count as one, in the state of the latest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from simpleflow_lab.views.attempts import UNFINISHED, is_failure
+from simpleflow_lab.views.attempts import UNFINISHED, Attempt, is_failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,16 @@ class TaskCounts:
     """By the kind and the state of the latest attempt; only numbers above 0."""
     running_names: tuple[str, ...]
     """Names of the types of what runs, without repetition."""
+
+    @classmethod
+    def of(cls, attempts: Iterable[Attempt]) -> TaskCounts:
+        """Those of the tasks with these attempts."""
+        latest = {(attempt.kind, attempt.id): attempt for attempt in attempts}.values()
+        running = [one for one in latest if one.open and one.started is not None and one.state != UNFINISHED]
+        return cls(
+            by_kind_and_state=Counter([(one.kind, one.state) for one in latest]),
+            running_names=tuple(dict.fromkeys(one.name for one in running)),
+        )
 
     @property
     def waiting(self) -> int:

@@ -113,6 +113,18 @@ def test_a_timer_that_is_started_again_is_not_retried_and_canceling_it_is_no_fai
     assert not any(attempt.retried or attempt.failed or attempt.unhandled for attempt in attempts)
 
 
+def test_an_open_task_is_canceled_whose_id_was_refused_for_another_one() -> None:
+    story = Story()
+    story.schedule("a-1")
+    story.add("ScheduleActivityTaskFailed", activityId="a-1", cause="ACTIVITY_ID_ALREADY_IN_USE")
+    story.add("ActivityTaskCancelRequested", activityId="a-1")
+
+    first, refused = attempts_of(story.history())
+
+    assert (first.state, first.cancel_requested) == ("scheduled", True)
+    assert (refused.state, refused.cancel_requested) == ("schedule_failed", False)
+
+
 @pytest.mark.parametrize(
     ("identity", "worker"),
     [

@@ -230,10 +230,9 @@ def test_what_changed_since_a_mark_makes_the_old_table_the_new_one(history: Hist
 @given(history=lives(), at=st.integers(0, 60))
 def test_counts_of_tasks_are_those_of_the_latest_attempts(history: History, at: int) -> None:
     fold = HistoryFold(history[:at])
-    fold.task_counts()
     fold.feed(history[at:])
     latest = {(row.kind, row.id): row for row in fold.attempts()}.values()
-    counts = fold.task_counts()
+    counts = fold.folded().task_counts
 
     open_ones = [row for row in latest if row.open]
     running = [row for row in open_ones if row.started is not None]
