@@ -119,6 +119,10 @@ class DefinitionWarning(UserWarning):
     """A definition of an activity or workflow took the type of another one that is still in use."""
 
 
+class EditedCodeWarning(UserWarning):
+    """The variables of a step are those of other code than that which made the decision: it was edited since."""
+
+
 class DamagedStoreWarning(UserWarning):
     """Something in a store is not what was written: an open execution, which can't go on, or a row that is left out, as
     that of a type. The text says which. The others go on."""

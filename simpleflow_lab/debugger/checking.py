@@ -23,6 +23,7 @@ from typing import Any, Final
 from simpleflow_lab import settings
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.recorded_checks import MAX_TEXT, RecordedCheck, RecordedChecks
+from simpleflow_lab.definitions.redefinitions import is_made_again
 from simpleflow_lab.exceptions import (
     DecisionInterrupted,
     DecisionTaskError,
@@ -34,6 +35,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.replay.async_interrupts import interrupt, take_back
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.runtime import decided_codes
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decision_replay import registered_workflow
 from simpleflow_lab.runtime.fingerprints import cached_fingerprint, fingerprint
@@ -56,6 +58,39 @@ def code_of(definition: type[Workflow]) -> str:
 def keep_source(definition: type[Workflow], kind: tuple[str, str], *, since: float) -> None:
     """Store the source of a workflow of this type that was defined between then and now: it shows recorded lines."""
     OF_THIS_PROCESS.add(kind, definition, since=since, now=time.time())
+
+
+class CodeNow:
+    """The code of a workflow, with all that it uses, as it was when this was made."""
+
+    def __init__(self, definition: type[Workflow]) -> None:
+        self._definition = definition
+        self._take()
+
+    def _take(self) -> None:
+        self._fingerprint = fingerprint(self._definition)
+        self._used = cached_fingerprint(self._definition)
+
+    def edits(self) -> tuple[str, ...]:
+        """The names that have something else by now, or that of the class if these can't be told; none while the code
+        and the constants that it uses are the same."""
+        if fingerprint(self._definition) == self._fingerprint:
+            return ()
+        names = () if self._used is None else self._used.changed_names()
+        return names or (self._definition.__name__,)
+
+    def has_run(self) -> None:
+        """The code has run: what is something else since then it may have set itself, as a counter."""
+        if fingerprint(self._definition) == self._fingerprint or self._used is None:
+            return
+        names = self._used.changed_names()
+        if names and self._used.may_set(names):
+            self._take()
+
+    def decided_otherwise(self, run_id: str, started_event_id: int) -> bool:
+        """Whether a decider of this process made this decision with other code, or with other constants."""
+        then = decided_codes.OF_THIS_PROCESS.of(run_id, started_event_id)
+        return then is not None and then != self._fingerprint
 
 
 def edits_since(definition: type[Workflow]) -> Callable[[], tuple[str, ...]]:
@@ -254,13 +289,14 @@ class _Checking:
         return _result(each, history, self._replay(each, history))
 
     def _is_of_this_class(self, history: History) -> bool:
+        """Executions that began with this class, or with it as it was before or after it was defined again."""
         kind: Any = history[0].attributes.get("workflowType") or {}
         name, version = str(kind.get("name")), str(kind.get("version"))
         try:
             found = registered_workflow(name, version, history[0], self._fields or Fields())
         except SimpleflowLabError:
             return True  # that says the replay
-        return found is self._workflow
+        return found is self._workflow or is_made_again(found, self._workflow)
 
     def _replay(self, each: Recorded, history: History) -> Exception | None:
         with watched_output(lambda text: None):

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from simpleflow_lab.debugger.edited_lines import edited_lines
 from simpleflow_lab.debugger.trigger_text import task_words
 from simpleflow_lab.replay.lines import line_text
 from simpleflow_lab.replay.trace import CommandRecord, DecisionRecord, FutureRecord, Raised, SuspendedFiber
@@ -42,11 +41,11 @@ def heading_of(record: DecisionRecord, title: str) -> str:
     return f"step {record.number} of {title}: decided after event {record.started_event_id}, recorded up to {last}"
 
 
-def facts_of(record: DecisionRecord, trigger: str) -> Iterator[tuple[str, str]]:
-    """What there is to say of a step: pairs of a word and a text in one line."""
+def facts_of(record: DecisionRecord, trigger: str, edits: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What there is to say of a step: pairs of a word and a text in one line. `edits` say what was edited since."""
     yield "woken by", trigger
     yield from _named("asked", [command_text(command) for command in record.commands])
-    yield from _named("edited since", [str(edited) for edited in edited_lines(record)])
+    yield from _named("edited since", edits)
     yield from _named("changed", [future_text(future) for future in record.changed_futures])
     yield from _named("waits", [fiber_text(fiber) for fiber in record.suspended])
     if record.pending:
@@ -68,15 +67,15 @@ def facts_of(record: DecisionRecord, trigger: str) -> Iterator[tuple[str, str]]:
         yield "ends here", shortened(record.error, 2 * HOVER_LIMIT)
 
 
-def lines_of(record: DecisionRecord, trigger: str, title: str) -> list[str]:
+def lines_of(record: DecisionRecord, trigger: str, title: str, edits: Sequence[str]) -> list[str]:
     """The step as lines of text."""
-    facts = [f"  {word}: {visible(text)}" for word, text in facts_of(record, trigger)]
+    facts = [f"  {word}: {visible(text)}" for word, text in facts_of(record, trigger, edits)]
     return [visible(heading_of(record, title)), *facts]
 
 
-def html_of(record: DecisionRecord, trigger: str, title: str) -> Html:
+def html_of(record: DecisionRecord, trigger: str, title: str, edits: Sequence[str]) -> Html:
     """The step as a piece of HTML."""
-    pairs = (Html("<dt>{}</dt><dd>{}</dd>").format(word, text) for word, text in facts_of(record, trigger))
+    pairs = (Html("<dt>{}</dt><dd>{}</dd>").format(word, text) for word, text in facts_of(record, trigger, edits))
     return piece(Html("<strong>{}</strong><dl>{}</dl>").format(heading_of(record, title), Html("").join(pairs)))
 
 

@@ -14,6 +14,8 @@ no hook of a close; what the code prints is kept in the step.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -23,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, overload
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.backwards import last_step
-from simpleflow_lab.debugger.checking import code_of, edits_since
 from simpleflow_lab.debugger.decision_size import Budgets
 from simpleflow_lab.debugger.differences import StepDifference, difference
 from simpleflow_lab.debugger.edited_lines import EditedLine, edited_lines
@@ -36,9 +37,9 @@ from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.debugger.step_listings import futures_listing, steps_listing
 from simpleflow_lab.debugger.trigger_text import TriggerTexts
 from simpleflow_lab.debugger.walk import WINDOW, Walk
-from simpleflow_lab.exceptions import NoSuchStepError, UsageError
+from simpleflow_lab.exceptions import EditedCodeWarning, NoSuchStepError, UsageError
 from simpleflow_lab.replay.budgets import size_of
-from simpleflow_lab.replay.lines import Line
+from simpleflow_lab.replay.lines import Line, author_frame
 from simpleflow_lab.replay.trace import (
     Close,
     CommandRecord,
@@ -77,10 +78,10 @@ class ReplayStep:
         """All that the replay recorded of it, as plain data."""
 
     def __repr__(self) -> str:
-        return "\n".join(step_text.lines_of(self.record, self.trigger, self._steps.title))
+        return "\n".join(step_text.lines_of(self.record, self.trigger, self._steps.title, self.edits))
 
     def _repr_html_(self) -> str:
-        return str(step_text.html_of(self.record, self.trigger, self._steps.title))
+        return str(step_text.html_of(self.record, self.trigger, self._steps.title, self.edits))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ReplayStep) and self.record == other.record and self.futures == other.futures
@@ -120,6 +121,24 @@ class ReplayStep:
     def edited(self) -> Sequence[EditedLine]:
         """The lines that made its commands, where they read otherwise here than when it was recorded."""
         return edited_lines(self.record)
+
+    @property
+    def is_of_other_code(self) -> bool:
+        """Whether a decider of this process made the decision with other code than that of these steps, or with other
+        constants that it uses: its variables and lines are not those of then. `False` of what other processes decided:
+        nobody knows."""
+        steps = self._steps
+        return self.is_replayed and steps._walk.code.decided_otherwise(steps.run_id, self.started_event_id)
+
+    @property
+    def edits(self) -> list[str]:
+        """What was edited since it was recorded, in a line each: the code as a whole, and lines that made commands."""
+        name = self._steps.workflow.__name__
+        whole = (
+            f"the code of {name} here, or what it uses, is not that which made this decision: "
+            "variables and lines are those of the code here"
+        )
+        return [*([whole] if self.is_of_other_code else []), *map(str, self.edited)]
 
     @property
     def trigger(self) -> str:
@@ -203,9 +222,12 @@ class ReplayStep:
         `run`, if it ended with an error in this step, those at the raise.
 
         `fiber` is its name, number or label; 1 is the fiber of `run`. Raises `UsageError` for a fiber that does not
-        wait then, but for that of `run`, and if the code does not come to this decision a second time.
+        wait then, but for that of `run`, and if the code does not come to this decision a second time. Warns once with
+        an `EditedCodeWarning` if a decider of this process decided with other code: these are not its variables.
         """
         found = self.detailed
+        if self.is_of_other_code:
+            self._steps._warn_of_edits(self)
         known = next((each for each in found.suspended if _is_named(each.name, fiber)), None)
         frames: Sequence[StackFrame] = () if known is None else known.stack
         if known is None:
@@ -399,8 +421,7 @@ class ReplaySteps:
         }
         """What every replay of it is given; see `replay.trace.watch`."""
         self._walk = Walk(self.workflow, history, self.options)
-        code_of(self.workflow)
-        self._edits = edits_since(self.workflow)
+        self._warned = False
 
     def __enter__(self) -> Self:
         return self
@@ -510,20 +531,20 @@ class ReplaySteps:
         return ReplayStep(self, self._walk.records[number - 1])
 
     def _detailed(self, number: int, *, lines: bool = False) -> DecisionRecord:
-        found, shown = self._walk.detailed(number, lines=lines), self._walk.records[number - 1]
-        if found is None or _made(found) != _made(shown):
-            edited = self._edits()
-            if edited:  # the steps hold what it was before, and its variables would be others
-                raise UsageError(
-                    f"{', '.join(edited)} was edited since these steps were made, and the code of now does something "
-                    f"else in step {number}: replay() again, or reload() of a debugger, shows that"
-                )
+        found = self._walk.detailed(number, lines=lines)
         if found is None:
             raise UsageError(
                 f"replayed once more, the code does not come to decision {number}: it does something else each time; "
                 "see docs/determinism.md"
             )
         return found
+
+    def _warn_of_edits(self, step: ReplayStep) -> None:
+        if not self._warned:
+            self._warned = True
+            frame = author_frame(sys._getframe()) or sys._getframe()
+            text = f"step {step.number} of {self.title}: {step.edits[0]}"
+            warnings.warn_explicit(text, EditedCodeWarning, frame.f_code.co_filename, frame.f_lineno)
 
     # -- finding --
 
@@ -644,11 +665,6 @@ class ReplaySteps:
     def triggers(self) -> TriggerTexts:
         """What woke each decision."""
         return TriggerTexts(self.history)
-
-
-def _made(record: DecisionRecord) -> tuple[object, ...]:
-    """What the code did in a decision, as far as each replay notes it."""
-    return record.decisions, record.output, record.error
 
 
 def decisions_in(history: Iterable[HistoryEvent]) -> int:

@@ -129,7 +129,7 @@ def shown(step: ReplayStep) -> dict[str, Any]:
         "output": bounded(record.output, 5 * VALUE_LIMIT) if record.output else "",
         "close": "" if record.close is None else record.close.decision_type,
         "refused": "" if record.close is None else shortened(record.close.refused),
-        "edited": [bounded(str(edited), VALUE_LIMIT) for edited in step.edited[:MAX_FIBERS]],
+        "edited": [bounded(edit, VALUE_LIMIT) for edit in step.edits[:MAX_FIBERS]],
         "at_once": [at_once_text(id) for id in record.raised_at_once],
         "raised": None
         if record.raised is None

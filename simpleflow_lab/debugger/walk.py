@@ -4,9 +4,10 @@ The records come from one replay, which stops where nobody asks further. Values 
 stored of each decision: they come from a further replay up to the decision that is asked for, and are cached for the
 decisions of a window around it, so that the next step, forward or back, has them.
 
-*Rule:* every replay of a walk lives in its one thread. Any thread may ask; what is given is plain. Code that runs in a
-decision for longer than `SIMPLEFLOW_LAB_STEP_SECONDS` is interrupted, and so is what nobody waits for any more: who
-asks next begins a replay anew.
+*Rule:* every replay of a walk lives in its one thread. Any thread may ask; what is given is plain, and of one code:
+once that is edited, there is only what was made before. Code that runs in a decision for longer than
+`SIMPLEFLOW_LAB_STEP_SECONDS` is interrupted, and so is what nobody waits for any more: who asks next begins a replay
+anew.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
+from simpleflow_lab.debugger.checking import CodeNow
 from simpleflow_lab.debugger.value_snapshots import Snapshots
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.replay.lines import Line
@@ -86,6 +88,11 @@ class Walk:
     def records(self) -> list[DecisionRecord]:
         """The records so far, the first decision's first. They only grow."""
         return self._replays.records
+
+    @property
+    def code(self) -> CodeNow:
+        """The code that is replayed."""
+        return self._replays.code
 
     def reach(self, number: int | None) -> bool:
         """Replay up to this decision, or to the end; whether it is there. Raises `HistoryError` as `watch` does, and
@@ -267,6 +274,8 @@ class _Replays:
         self._workflow = workflow
         self._history = history
         self._options = options
+        self.code = CodeNow(workflow)
+        """The code that is replayed."""
         self.records: list[DecisionRecord] = []
         self.is_at_end = False
         self.progress = 0
@@ -286,13 +295,26 @@ class _Replays:
 
     def _watch(self, **options: Any) -> Iterator[DecisionRecord]:
         ensure_streams()
+        self._check_code()
         records = watch(
             self._workflow, self._history, dry=True, on_divergence="collect", **{**self._options, **options}
         )
         with contextlib.closing(records):  # type: ignore[type-var]
             for record in records:
                 self.progress += 1
+                self.code.has_run()
+                self._check_code()
                 yield record
+                self._check_code()
+
+    def _check_code(self) -> None:
+        """Raise `UsageError` if the code, or what it uses, is no longer that of the first record."""
+        edits = self.code.edits()
+        if edits:
+            raise UsageError(
+                f"{', '.join(edits)} was edited since these steps were made: replay() again, "
+                "or reload() of a debugger, has steps of the code of now"
+            )
 
     def reach(self, number: int | None) -> None:
         if self.most is not None:

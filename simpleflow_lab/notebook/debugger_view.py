@@ -13,7 +13,6 @@ as the replay has them. The thread ends when nobody has asked for anything for a
 from __future__ import annotations
 
 import contextvars
-import linecache
 import logging
 import pathlib
 import queue
@@ -152,8 +151,6 @@ class DebuggerView(anywidget.AnyWidget):
         """The history or the code may be others: show what was sent of them once, too."""
         overview = view_data.overview(self._debugger.steps)
         with self._lock:
-            for file in self.sources:
-                linecache.checkcache(file)
             self._set("sources", {file: view_data.source_of(file) for file in self.sources})
             self._set("overview", overview)
 

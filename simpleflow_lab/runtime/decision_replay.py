@@ -26,11 +26,13 @@ from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.impurities import Impurity
 from simpleflow_lab.replay.output_commit import output_waits_for
 from simpleflow_lab.replay.replay import Replay
+from simpleflow_lab.runtime import decided_codes
 from simpleflow_lab.runtime.authors_forks import ending_forks
 from simpleflow_lab.runtime.captured_output import TaskOutput, ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decision_events import events_before, timeout_of
 from simpleflow_lab.runtime.decision_watch import DecisionWatch, WatchedDecider, time_limit
+from simpleflow_lab.runtime.fingerprints import fingerprint
 from simpleflow_lab.runtime.source_versions import OF_THIS_PROCESS
 from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.swf.history import HistoryEvent
@@ -86,6 +88,7 @@ class DecisionReplay:
         if cached is None:
             OF_THIS_PROCESS.take_up((kind["name"], kind["version"]), definition, at=new[-1].timestamp.timestamp())
         replay = cached or self._new_replay(definition, task["workflowExecution"], output)
+        code = fingerprint(definition)
         try:
             if cached is None:
                 self._warn_of(task, replay.impurities)
@@ -96,6 +99,8 @@ class DecisionReplay:
             raise
         finally:
             output.end()
+        run_id = task["workflowExecution"]["runId"]
+        decided_codes.OF_THIS_PROCESS.note(run_id, new[-1].id, code, fingerprint(definition))
         for message in replay.take_warnings():
             self._listener.warned(task, message)
         return replay, answer

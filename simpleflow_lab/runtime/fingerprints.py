@@ -35,6 +35,7 @@ import sys
 import sysconfig
 import types
 import uuid
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -75,7 +76,10 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
     record = tracer.record()
     text = json.dumps(record, separators=(",", ":"))
     made = CachedFingerprint(
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], tracer.used, tracer.cells
+        definition,
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS],
+        tracer.used,
+        tracer.cells,
     )
     with contextlib.suppress(AttributeError, TypeError):  # a class may refuse new attributes
         setattr(definition, FINGERPRINT, made)
@@ -91,12 +95,17 @@ def cached_fingerprint(definition: type[Workflow]) -> CachedFingerprint | None:
 class CachedFingerprint:
     """A fingerprint, and what it was made from."""
 
-    __slots__ = ("_cells", "_used", "digits")
+    __slots__ = ("_cells", "_of", "_used", "digits")
 
     def __init__(
-        self, digits: str, used: list[tuple[Mapping[str, Any], str, Any]], cells: list[tuple[types.CellType, Any]]
+        self,
+        of: Activity | type[Workflow],
+        digits: str,
+        used: list[tuple[Mapping[str, Any], str, Any]],
+        cells: list[tuple[types.CellType, Any]],
     ) -> None:
         self.digits = digits
+        self._of = weakref.ref(of)
         self._used = used
         self._cells = cells
 
@@ -108,9 +117,27 @@ class CachedFingerprint:
         return all(_is_still(_content(cell), value) for cell, value in self._cells)
 
     def changed_names(self) -> tuple[str, ...]:
-        """The names that have another object than when it was made, as of a function or a constant, in order."""
-        found = (name for names, name, value in self._used if not _is_still(names.get(name, _ABSENT), value))
-        return tuple(dict.fromkeys(found))
+        """The names that have something else than when it was made, in order: of functions and constants. A function
+        that only was defined again, as by a reload, has nothing else."""
+        found = [
+            (name, value, now)
+            for names, name, value in self._used
+            if not _is_still(now := names.get(name, _ABSENT), value)
+        ]
+        return tuple(dict.fromkeys(name for name, value, now in found if self._record(value) != self._record(now)))
+
+    def may_set(self, names: Iterable[str]) -> bool:
+        """Whether the code itself assigns to all these names, as to a counter."""
+        functions = (getattr(value, "__func__", value) for _, _, value in self._used)
+        codes = [each.__code__ for each in functions if isinstance(each, types.FunctionType)]
+        return all(any(name in _arguments_of(code, "STORE_GLOBAL", "STORE_ATTR") for code in codes) for name in names)
+
+    def _record(self, value: Any) -> Any:
+        """What a fingerprint says of a value."""
+        of = self._of()
+        if of is None or value is _ABSENT or isinstance(value, _OfType):
+            return object()  # no other is known to be the same
+        return _Tracer(of).value(value)
 
 
 class _OfType:
@@ -163,6 +190,10 @@ class _Tracer:
             return ["activity", self._definition.executor, self._value(self._definition.callable)]
         workflow = self._definition
         return ["workflow", workflow.type_name(), workflow.type_version(), self._value(workflow)]
+
+    def value(self, value: Any) -> Any:
+        """The record of something that the definition uses."""
+        return self._value(value)
 
     # -- values --
 
@@ -427,15 +458,24 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str:
     """The text of a function, without comments, docstrings and decorators; its instructions, if the text is not to be
     had, or is not that of the code that runs here. `names` are the function's globals."""
-    text = _text_in_file(code, names)
+    text = _text_in_file(code, names, same_lines=True)
     if text is None:
         linecache.checkcache(code.co_filename)  # a module that was edited and reloaded
-        text = _text_in_file(code, names)
-    return f"{sys.implementation.cache_tag} {instructions_of(code)}" if text is None else text
+        text = _text_in_file(code, names, same_lines=True) or _texts.get(code, {}).get(code.co_filename)
+        text = text or _text_in_file(code, names)
+    if text is None:
+        return f"{sys.implementation.cache_tag} {instructions_of(code)}"
+    _texts.setdefault(code, {})[code.co_filename] = text
+    return text
 
 
-def _text_in_file(code: types.CodeType, names: Mapping[str, Any] | None) -> str | None:
-    """The text of a function in its file, as `linecache` has it; `None` if it is not that of the code that runs."""
+_texts: Final[weakref.WeakKeyDictionary[types.CodeType, dict[str, str]]] = weakref.WeakKeyDictionary()
+"""The texts of functions that were found in their files, by the file: it may be edited while the functions are used."""
+
+
+def _text_in_file(code: types.CodeType, names: Mapping[str, Any] | None, *, same_lines: bool = False) -> str | None:
+    """The text of a function in its file, as `linecache` has it; `None` if it is not that of the code that runs. With
+    `same_lines` each of its lines is where it was when it was compiled."""
     lines = linecache.getlines(code.co_filename, dict(names) if names is not None and "__loader__" in names else None)
     source = "".join(lines)
     flags = code.co_flags & _FUTURE_FLAGS
@@ -445,7 +485,8 @@ def _text_in_file(code: types.CodeType, names: Mapping[str, Any] | None) -> str 
         # text imports becomes other instructions.
         for by_statement in (False, True):
             for running, node in _functions_in(source, flags, by_statement).get(key, ()):
-                if instructions_of(running) == instructions_of(code):
+                is_there = not same_lines or running.co_linetable == code.co_linetable
+                if is_there and instructions_of(running) == instructions_of(code):
                     return _text(node)
     return None
 

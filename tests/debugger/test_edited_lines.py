@@ -66,4 +66,5 @@ def test_a_line_that_was_edited_is_told_and_one_that_moved_is_not(flows: ModuleT
             assert f"edited since: {edited.command.id} was asked for at {edited.recorded}; the code here is" in repr(
                 steps[2]
             )
-            assert view_data.shown(steps[2])["edited"] == [str(edited)]
+            assert view_data.shown(steps[2])["edited"][-1] == str(edited)
+            assert steps[2].is_of_other_code == reloads
