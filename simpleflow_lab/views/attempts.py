@@ -244,6 +244,11 @@ def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:
     return list(latest.values())
 
 
+def waits_for_ends(attempt: Attempt) -> bool:
+    """Whether there may be any `ends_needed` of an attempt."""
+    return bool(attempt.depends_on) or attempt.attempt > 1 or attempt.kind == TIMER
+
+
 def ends_needed(attempt: Attempt, closings: Mapping[str, Sequence[int]]) -> list[int]:
     """The events that an attempt was waiting for: ends of tasks that it depends on, or of its attempt before.
 

@@ -14,14 +14,16 @@ ends, and the last ends at its close, or at `until`. Nothing here reads a clock 
 from __future__ import annotations
 
 import datetime
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple, TypeGuard
 
 from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_TIMER
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
-from simpleflow_lab.views.attempts import TASKS, Attempt, closings_by_id, ends_needed, seconds_between
+from simpleflow_lab.views.attempts import TASKS, Attempt, closings_by_id, ends_needed, seconds_between, waits_for_ends
 from simpleflow_lab.views.decision_triggers import DecisionTaskEvents, DecisionTriggers
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
@@ -125,6 +127,10 @@ def critical_path(history: History | FoldedHistory, *, until: datetime.datetime 
 # -- the way back ------------------------------------------------------------------------------------------------------
 
 
+_OPENED_BY: Final = operator.attrgetter("scheduled_event_id")
+_CLOSED_BY: Final = operator.attrgetter("closed_event_id")
+
+
 class _Walk:
     """The way from the end of an execution to its start."""
 
@@ -132,18 +138,20 @@ class _Walk:
         self._history, self._triggers, self._lists = folded.history, triggers, lists
         self._attempts = folded.attempts
         self._requests = {event.event_id: event for event in folded.point_events}
-        self._of_event: dict[int, Attempt] = {}
-        """The attempt that each event opened or closed."""
-        self._closings = closings_by_id(folded.attempts)
-        for attempt in folded.attempts:
-            self._of_event[attempt.scheduled_event_id] = attempt
-            if attempt.closed_event_id is not None:
-                self._of_event[attempt.closed_event_id] = attempt
+        self._of_event: dict[int | None, Attempt] = {
+            **dict(zip(map(_OPENED_BY, folded.attempts), folded.attempts, strict=True)),
+            **dict(zip(map(_CLOSED_BY, folded.attempts), folded.attempts, strict=True)),
+        }
+        """The attempt that each event opened or closed; of `None` one that is open."""
         self._made: list[Segment] = []
         """Latest first."""
         if self._history:
             self._origin = self._history[0].timestamp
             self._at = max(folded.until, self._origin)
+
+    @cached_property
+    def _closings(self) -> dict[str, list[int]]:
+        return closings_by_id(self._attempts)
 
     def segments(self) -> tuple[Segment, ...]:
         if not self._history:
@@ -199,7 +207,7 @@ class _Walk:
         place = self._triggers.made_before(before)
         if place is None:
             return self._history[0]
-        needed = ends_needed(attempt, self._closings)
+        needed = ends_needed(attempt, self._closings) if waits_for_ends(attempt) else []
         held = self._held_since(attempt, place, needed)
         if held is None:
             return self._decision(place, needed)

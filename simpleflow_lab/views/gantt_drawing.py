@@ -7,15 +7,14 @@ wrong). plotly reads hovers and labels as HTML of its own, so they are `Html`, w
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
-
-import plotly.graph_objects as go
 
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.views.markup import Html
 from simpleflow_lab.views.style import Style, style_of
+from simpleflow_lab.views.time_columns import milliseconds
 
 THICK: Final = 0.66
 """Thickness of a bar of what runs, in rows."""
@@ -86,15 +85,18 @@ class Drawing:
         """Add a point."""
         self.points.setdefault(of, []).append(point)
 
-    def traces(self) -> list[Any]:
-        """plotly's traces; those of one style share a place in the legend."""
+    def traces(self) -> list[dict[str, Any]]:
+        """plotly's traces; those of one style share a place in the legend.
+
+        They are dicts, of which `Chart` makes plotly's objects: objects it would make again.
+        """
         made = [_bar_trace(part, of, bars) for (part, of), bars in self.bars.items()]
         made += [_point_trace(of, points) for of, points in self.points.items()]
         named: set[str] = {OPEN_END.word}
         for trace in made:
-            if trace.showlegend is None:
-                trace.showlegend = trace.name not in named
-                named.add(trace.name)
+            if "showlegend" not in trace:
+                trace["showlegend"] = trace["name"] not in named
+                named.add(trace["name"])
         return [*made, _path_trace(self.path)] if self.path else made
 
     def legend_rows(self) -> int:
@@ -109,73 +111,76 @@ _SOLID, _FAINT = 0.35, 0.12
 """How much of a bar its pattern covers; less where words stand in it."""
 
 
-def _bar_trace(part: str, of: Style, bars: Sequence[Bar]) -> go.Bar:
-    starts, ends = _times(bar.start for bar in bars), _times(bar.end for bar in bars)
+def _bar_trace(part: str, of: Style, bars: Sequence[Bar]) -> dict[str, Any]:
+    starts, ends = milliseconds([bar.start for bar in bars]), milliseconds([bar.end for bar in bars])
     faint = part == "waiting" and not of.pattern
-    return go.Bar(
-        name=of.word,
-        legendgroup=PATH if part == "path" else of.word,
-        orientation="h",
-        base=starts,
-        x=(ends - starts).astype("int64"),
-        y=np.array([bar.y for bar in bars]),
-        width=np.array([bar.thickness for bar in bars]),
-        hovertext=[str(bar.hover) for bar in bars],
-        hoverinfo="text",
-        text=[str(bar.text) for bar in bars] if part == "path" else None,
-        textposition="inside" if part == "path" else None,
-        insidetextanchor="middle" if part == "path" else None,
-        textfont={"size": 10} if part == "path" else None,
-        showlegend=False if part == "path" else None,
-        opacity=0.55 if faint else 1.0,
-        marker={
+    pattern = {**_PATTERN, "shape": of.pattern, "solidity": _FAINT if part == "path" else _SOLID}
+    trace: dict[str, Any] = {
+        "type": "bar",
+        "name": of.word,
+        "legendgroup": of.word,
+        "orientation": "h",
+        "base": starts,
+        "x": (ends - starts).astype("int64"),
+        "y": np.array([bar.y for bar in bars]),
+        "width": np.array([bar.thickness for bar in bars]),
+        "hovertext": [str(bar.hover) for bar in bars],
+        "hoverinfo": "text",
+        "opacity": 0.55 if faint else 1.0,
+        "marker": {
             "color": of.colour,
             # A line as thick as a pixel keeps bars that took no time in sight.
             "line": {"color": of.colour, "width": 0 if part == "number" else 1},
-            "pattern": {**_PATTERN, "shape": of.pattern, "solidity": _FAINT if part == "path" else _SOLID}
-            if of.pattern
-            else None,
+            **({"pattern": pattern} if of.pattern else {}),
         },
-    )
+    }
+    if part == "path":
+        trace |= {
+            "legendgroup": PATH,
+            "text": [str(bar.text) for bar in bars],
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textfont": {"size": 10},
+            "showlegend": False,
+        }
+    return trace
 
 
 _PATH_COLOUR: Final = "#c2408f"
 
 
-def _path_trace(points: Sequence[tuple[datetime.datetime, float]]) -> go.Scatter:
-    return go.Scatter(
-        name=PATH,
-        legendgroup=PATH,
-        mode="lines",
-        x=_times(at for at, _ in points),
-        y=np.array([y for _, y in points]),
-        hoverinfo="skip",
-        line={"color": _PATH_COLOUR, "width": 2},
-    )
+def _path_trace(points: Sequence[tuple[datetime.datetime, float]]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "name": PATH,
+        "legendgroup": PATH,
+        "mode": "lines",
+        "x": milliseconds([at for at, _ in points]),
+        "y": np.array([y for _, y in points]),
+        "hoverinfo": "skip",
+        "line": {"color": _PATH_COLOUR, "width": 2},
+    }
 
 
-def _point_trace(of: Style, points: Sequence[Point]) -> go.Scatter:
+def _point_trace(of: Style, points: Sequence[Point]) -> dict[str, Any]:
     labelled = any(point.label for point in points)
-    return go.Scatter(
-        name=of.word,
-        legendgroup=of.word,
-        mode="markers+text" if labelled else "markers",
-        x=_times(point.at for point in points),
-        y=np.array([point.y for point in points]),
-        text=[str(point.label) for point in points] if labelled else None,
-        textposition="middle right",
-        textfont={"color": of.colour, "size": 11},
-        hovertext=[str(point.hover) for point in points],
-        hoverinfo="text",
-        cliponaxis=False,
-        marker={
+    return {
+        "type": "scatter",
+        "name": of.word,
+        "legendgroup": of.word,
+        "mode": "markers+text" if labelled else "markers",
+        "x": milliseconds([point.at for point in points]),
+        "y": np.array([point.y for point in points]),
+        **({"text": [str(point.label) for point in points]} if labelled else {}),
+        "textposition": "middle right",
+        "textfont": {"color": of.colour, "size": 11},
+        "hovertext": [str(point.hover) for point in points],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+        "marker": {
             "symbol": of.symbol or "circle",
             "color": of.colour,
             "size": 11,
             "line": {"color": of.colour if "open" in (of.symbol or "") else "rgba(255,255,255,.8)", "width": 1},
         },
-    )
-
-
-def _times(values: Iterable[datetime.datetime]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    return np.array([value.replace(tzinfo=None) for value in values], dtype="datetime64[ms]")
+    }

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.event_types import TIMER
-from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.attempts import EPOCH, FAILURES, Attempt
 from simpleflow_lab.views.formatting import duration, shortened, utc_time
 from simpleflow_lab.views.gantt_drawing import Bar, Drawing, Point
 from simpleflow_lab.views.gantt_path import PathMarks
 from simpleflow_lab.views.gantt_words import bold, counted, in_lines
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.style import WAITING, Style, style_of
+from simpleflow_lab.views.time_columns import milliseconds
 
 MAX_STEPS: Final = 240
 """Steps in time."""
@@ -27,10 +28,11 @@ def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Draw
     """How many attempts of each name wait (upper half of a row) and run (lower half), step by step."""
     attempts = folded.tasks
     groups = _most_used(attempts)
-    start = attempts[0].scheduled
-    end = max(folded.until, *(attempt.last_state_at for attempt in attempts))
+    times = {name: _Times(group) for name, group in groups.items()}
+    start = _ms(attempts[0].scheduled)
+    end = max(start + 1, _ms(folded.until), *(each.last for each in times.values()))
     steps = max(min(MAX_STEPS, max_bars // (2 * len(groups))), 60)
-    edges = np.linspace(_ms(start), max(_ms(end), _ms(start) + 1), steps + 1)
+    edges = np.linspace(start, end, steps + 1)
     step = duration((edges[1] - edges[0]) / 1000)
     note = f"{counted(attempts)}; above, how many wait, below, how many run, in steps of {step}"
     drawing = Drawing(note, row_height=64)
@@ -38,8 +40,7 @@ def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Draw
     for name, group in groups.items():
         row, title = drawing.add_row(), bold(name)
         drawing.bands.append((row, row))
-        waiting = _Spans([(a.scheduled, a.started or a.closed or end) for a in group])
-        running = _Spans([(a.started, a.closed or end) for a in group if a.started is not None])
+        waiting, running = times[name].waiting(end), times[name].running(end)
         waits, runs = waiting.average(edges), running.average(edges)
         for part, of, numbers, floor in (("waiting", WAITING, waits, row - 0.02), ("running", _RAN, runs, row + 0.46)):
             peak = max(float(numbers.max()), 1e-9)
@@ -58,25 +59,27 @@ def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Draw
 
 def _most_used(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
     """Attempts by name, in the order of scheduling; what is beyond `MAX_NAMES` shares a name."""
-    numbers = Counter(_group_name(attempt) for attempt in attempts)
-    shown = {name for name, _ in numbers.most_common(MAX_NAMES if len(numbers) <= MAX_NAMES else MAX_NAMES - 1)}
-    rest = f"{len(numbers) - len(shown):,} other names"
     groups: dict[str, list[Attempt]] = {}
     for attempt in attempts:
-        name = _group_name(attempt)
-        groups.setdefault(name if name in shown else rest, []).append(attempt)
-    return groups
+        groups.setdefault(_TIMERS if attempt.kind == TIMER else attempt.name, []).append(attempt)
+    if len(groups) <= MAX_NAMES:
+        return groups
+    shown = sorted(groups, key=lambda name: len(groups[name]), reverse=True)[: MAX_NAMES - 1]
+    rest = f"{len(groups) - len(shown):,} other names"
+    merged: dict[str, list[Attempt]] = {}
+    for name, group in groups.items():
+        merged.setdefault(name if name in shown else rest, []).extend(group)
+    return merged
 
 
-def _group_name(attempt: Attempt) -> str:
-    return "timers" if attempt.kind == TIMER else attempt.name
+_TIMERS: Final = "timers"
 
 
 def _draw_failures(drawing: Drawing, attempts: Sequence[Attempt], row: int, edges: np.ndarray[Any, Any]) -> None:
     """A symbol for every step in which attempts failed, and how many."""
     failures: Counter[tuple[str, int]] = Counter()
     for attempt in attempts:
-        if attempt.failed and attempt.closed is not None:
+        if attempt.state in FAILURES and attempt.failed and attempt.closed is not None:
             i = int(np.searchsorted(edges, _ms(attempt.closed), side="right")) - 1
             failures[attempt.state, min(i, len(edges) - 2)] += 1
     for (state, i), number in failures.items():
@@ -84,12 +87,35 @@ def _draw_failures(drawing: Drawing, attempts: Sequence[Attempt], row: int, edge
         drawing.point(style_of(state), Point(row + 0.02, _at((edges[i] + edges[i + 1]) / 2), hover))
 
 
+class _Times:
+    """The times of some attempts, in milliseconds since 1970; what has not happened is NaN."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self._scheduled = _all_ms([attempt.scheduled for attempt in attempts])
+        self._started = _all_ms([attempt.started for attempt in attempts])
+        self._closed = _all_ms([attempt.closed for attempt in attempts])
+
+    @property
+    def last(self) -> float:
+        """The latest of them."""
+        return max(float(np.nanmax(each, initial=0)) for each in (self._scheduled, self._started, self._closed))
+
+    def waiting(self, end: float) -> _Spans:
+        """From when until when each waited, at most until this time."""
+        until = np.where(np.isnan(self._closed), end, self._closed)
+        return _Spans(self._scheduled, np.where(np.isnan(self._started), until, self._started))
+
+    def running(self, end: float) -> _Spans:
+        """The same of those that ran."""
+        ran = ~np.isnan(self._started)
+        return _Spans(self._started[ran], np.where(np.isnan(self._closed), end, self._closed)[ran])
+
+
 class _Spans:
     """Spans of time, counted."""
 
-    def __init__(self, spans: Sequence[tuple[datetime.datetime, datetime.datetime]]) -> None:
-        self._starts = np.sort(_all_ms([start for start, _ in spans]))
-        self._ends = np.sort(_all_ms([end for _, end in spans]))
+    def __init__(self, starts: np.ndarray[Any, Any], ends: np.ndarray[Any, Any]) -> None:
+        self._starts, self._ends = np.sort(starts), np.sort(ends)
 
     def average(self, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """How many of them cover each step between edges, on average over the step."""
@@ -115,16 +141,16 @@ _RAN: Final = Style("running", style_of("started").colour)
 
 
 def _ms(when: datetime.datetime) -> int:
-    return (when - _EPOCH) // _MILLISECOND
+    return (when - EPOCH) // _MILLISECOND
 
 
-def _all_ms(times: Sequence[datetime.datetime]) -> np.ndarray[Any, Any]:
-    return np.array([time.timestamp() for time in times], dtype="float64") * 1000
+def _all_ms(times: Sequence[datetime.datetime | None]) -> np.ndarray[Any, Any]:
+    found = milliseconds(times)
+    return np.where(np.isnat(found), np.nan, found.view("int64"))
 
 
 def _at(ms: float) -> datetime.datetime:
-    return _EPOCH + datetime.timedelta(milliseconds=float(ms))
+    return EPOCH + datetime.timedelta(milliseconds=float(ms))
 
 
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Final
 
@@ -99,10 +100,13 @@ def kind_sign(kind: str) -> str:
     return {"child": "child ", "lambda": "lambda ", "timer": "timer "}.get(kind, "")
 
 
+_TASK: Final = operator.attrgetter("kind", "id")
+
+
 def counted(attempts: Sequence[Attempt]) -> str:
     """How many tasks, attempts and timers there are."""
     work = [attempt for attempt in attempts if attempt.kind != TIMER]
-    tasks = len({(attempt.kind, attempt.id) for attempt in work})
+    tasks = len(set(map(_TASK, work)))
     again = f" in {len(work):,} attempts" if len(work) > tasks else ""
     timers = len(attempts) - len(work)
     return f"{count(tasks, 'task')}{again}" + (f", {count(timers, 'timer')}" if timers else "")

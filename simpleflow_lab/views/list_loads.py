@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import operator
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,14 +31,13 @@ class ListLoad:
     @cached_property
     def most_at_once(self) -> int:
         """How many ran at the same time, at most."""
-        return _most_at_once(self._spans)
+        return _most_at_once(self.starts, self.ends)
 
     @cached_property
     def most_open(self) -> int:
         """How many were open at the same time, at most: they ran, or were queued."""
-        return _most_at_once(
-            [(each.scheduled, max(each.closed or self.until, each.scheduled)) for each in self.attempts]
-        )
+        ends = [max(each.closed or self.until, each.scheduled) for each in self.attempts]
+        return _most_at_once(sorted([each.scheduled for each in self.attempts]), sorted(ends))
 
     @cached_property
     def busy(self) -> list[Span]:
@@ -47,8 +47,7 @@ class ListLoad:
     @cached_property
     def taken(self) -> list[Attempt]:
         """Those that were started, in the order of their starts."""
-        started = [(each.started, number, each) for number, each in enumerate(self.attempts) if each.started]
-        return [each for _, _, each in sorted(started)]
+        return sorted([each for each in self.attempts if each.started is not None], key=_STARTED)
 
     @cached_property
     def starts(self) -> list[datetime.datetime]:
@@ -63,7 +62,12 @@ class ListLoad:
     @cached_property
     def _spans(self) -> list[Span]:
         """From when until when those that were started ran, in the order of their starts."""
-        return [(each.started, max(each.closed or self.until, each.started)) for each in self.taken if each.started]
+        return [
+            (start, end if end > start else start)
+            for each in self.taken
+            if (start := each.started) is not None
+            for end in [each.closed or self.until]
+        ]
 
     def longest_within(self, start: datetime.datetime, end: datetime.datetime) -> Attempt | None:
         """The task that ran longest of those that ran between these times; `None` if none did."""
@@ -135,13 +139,16 @@ def _union(spans: Iterable[Span]) -> list[Span]:
     return apart
 
 
-def _most_at_once(spans: Iterable[Span]) -> int:
-    ends = sorted([end for _, end in spans])
+def _most_at_once(starts: Sequence[datetime.datetime], ends: Sequence[datetime.datetime]) -> int:
+    """How many spans there are at one time, at most, of which these are the starts and the ends, each in order."""
     most = ended = 0
-    for begun, start in enumerate(sorted([start for start, _ in spans]), start=1):
+    for begun, start in enumerate(starts, start=1):
         # Of what ends and begins at one time, the end comes first.
         while ended < len(ends) and ends[ended] <= start:
             ended += 1
         if begun - ended > most:
             most = begun - ended
     return most
+
+
+_STARTED: Final = operator.attrgetter("started")

@@ -19,16 +19,15 @@ from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.fork_start import tag_of_origin
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.history_entities import Entities
-from simpleflow_lab.views.attempts import EPOCH, FAILURES, TASKS, Attempt, AttemptColumns
+from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt, AttemptColumns
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.summary import OPEN
+from simpleflow_lab.views.time_columns import milliseconds
 from simpleflow_lab.views.uncollected import uncollected
 
 _NAN: Final = float("nan")
-_MICROSECOND: Final = datetime.timedelta(microseconds=1)
-_NEVER: Final = np.datetime64("NaT", "ms")
 _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "object"
 
 
@@ -38,21 +37,6 @@ _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "o
 def times(values: Sequence[datetime.datetime | None]) -> pd.Series[Any]:
     """A column of times: `datetime64[ms, UTC]`."""
     column: pd.Series[Any] = pd.Series(milliseconds(values)).dt.tz_localize("UTC")
-    return column
-
-
-def milliseconds(values: Sequence[datetime.datetime | None]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """Times in UTC as `datetime64[ms]`, cut to the millisecond; `NaT` for `None`."""
-    # Seconds since a time that is near are a small number, which takes half as long to make.
-    first = next((value for value in values if value is not None), EPOCH)
-    seconds = np.array([_NAN if value is None else (value - first).total_seconds() for value in values], "float64")
-    never = np.isnan(seconds)
-    seconds[never] = 0.0
-    # A double has the microseconds between any times of the calendar.
-    since_first = np.rint(seconds * 1e6).astype("int64")
-    column = ((first - EPOCH) // _MICROSECOND + since_first) // 1000
-    column = column.view("datetime64[ms]")
-    column[never] = _NEVER
     return column
 
 
