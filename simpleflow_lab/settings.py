@@ -334,6 +334,10 @@ def configured(name: str) -> Any:
     return None if found is _UNSET else found
 
 
+_OWN_STORE: Final = "lab.sqlite"
+"""The name of the file of the user's own store."""
+
+
 def default_store() -> str:
     """Address of the store of those who name none: that of `SIMPLEFLOW_LAB_STORE`, or else the user's own."""
     return read("lab_store") or own_store()
@@ -343,7 +347,12 @@ def own_store() -> str:
     """Path of the user's own durable store, in a folder that is made when it is opened first."""
     import platformdirs  # noqa: PLC0415  a twentieth of the import time; who names a store does without it
 
-    return str(Path(platformdirs.user_data_path("simpleflow_lab")) / "lab.sqlite")
+    return str(Path(platformdirs.user_data_path("simpleflow_lab")) / _OWN_STORE)
+
+
+def is_own_store(address: str) -> bool:
+    """Whether this is the path of the user's own store."""
+    return address.endswith(_OWN_STORE) and address == own_store()
 
 
 def default_domain() -> str:

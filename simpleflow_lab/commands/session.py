@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from simpleflow_lab.commands.parameters import Target, why_no_name
 from simpleflow_lab.exceptions import UsageError, ValidationException
-from simpleflow_lab.settings import default_domain, default_store, own_store
+from simpleflow_lab.settings import default_domain, default_store, is_own_store
 from simpleflow_lab.views.listing_shape import Shape
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Session:
         from simpleflow_lab.runtime.connection import MEMORY, missing_store
 
         missing = missing_store(address)
-        if missing is not None and address != own_store() and not os.path.isdir(os.path.dirname(missing)):
+        if missing is not None and not is_own_store(address) and not os.path.isdir(os.path.dirname(missing)):
             raise UsageError(
                 f"no store at {missing}: there is no folder {os.path.dirname(missing)}; make it, or name another store"
             )

@@ -1,6 +1,6 @@
 """The histories of an execution's children and of those below them: to draw them, and to say what failed there.
 
-*Rule:* of a tree of executions only so many are read, and only so deep, as for what they wait for.
+*Rule:* of a tree of executions only so many are read, and only so deep: see `reading_budget`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from itertools import islice
 
 from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.executions.execution_reader import ExecutionReader
-from simpleflow_lab.executions.waits_below import MAX_DEPTH, Budget
+from simpleflow_lab.executions.reading_budget import MAX_DEPTH, Budget
 from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.history_fold import FoldedHistory

@@ -13,20 +13,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from typing import Final
 
 from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.executions.execution_reader import ExecutionReader
+from simpleflow_lab.executions.reading_budget import MAX_DEPTH, Budget
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import HistoryEvent
 
 LOOK_SECONDS: Final = 1.0
 """The least seconds between two looks, and between a decision of this process and a look."""
-MAX_CHILDREN: Final = 30
-"""How many open executions below one are looked at."""
-MAX_DEPTH: Final = 10
-"""How many levels below it."""
 
 
 class DecidedElsewhere:
@@ -47,9 +43,9 @@ class DecidedElsewhere:
         """
         pool = self._reader.pool
         if pool.serve == "everything" and self._reader.domain == pool.context.domain:
-            self._look(last_event_id, iter(range(MAX_CHILDREN)), 0)
+            self._look(last_event_id, Budget(), 0)
 
-    def _look(self, last_event_id: int | None, budget: Iterator[int], depth: int) -> None:
+    def _look(self, last_event_id: int | None, budget: Budget, depth: int) -> None:
         decided_at = self._reader.pool.decided_at(self._reader.run_id)
         if time.monotonic() < max(self._looked_at, decided_at) + LOOK_SECONDS:
             return
@@ -61,7 +57,7 @@ class DecidedElsewhere:
             self._looked_events += len(new)
             self._take_up(new)
         for initiated, child in list(self._children.items()) if depth < MAX_DEPTH else ():
-            if next(budget, None) is None:
+            if not budget.take():
                 return
             try:
                 child._look(None, budget, depth + 1)

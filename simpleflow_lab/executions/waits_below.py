@@ -1,6 +1,6 @@
 """What an execution waits for, and what those below it wait for, each in its own history.
 
-*Rule:* of a tree of executions only so many are read, and only so deep: whoever looks waits for each of them.
+*Rule:* of a tree of executions only so many are read, and only so deep: see `reading_budget`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.executions.execution_reader import ExecutionReader
+from simpleflow_lab.executions.reading_budget import MAX_DEPTH, Budget
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory
@@ -16,24 +17,8 @@ from simpleflow_lab.views.history_waits import blocked_wait, disk_wait, waits_of
 from simpleflow_lab.views.waiting import Wait
 from simpleflow_lab.views.worker_advice import UNKNOWN, Polling
 
-MAX_CHILDREN: Final = 30
-"""How many executions below one are read."""
-MAX_DEPTH: Final = 10
-"""How many levels below it."""
 MAX_RUNS: Final = 20
 """For how many runs a child that continues as new is followed."""
-
-
-class Budget:
-    """How many more executions may be read."""
-
-    def __init__(self) -> None:
-        self._left = MAX_CHILDREN
-
-    def take(self) -> bool:
-        """Whether one more may be."""
-        self._left -= 1
-        return self._left >= 0
 
 
 def waits_down(reader: ExecutionReader) -> Iterator[Wait]:

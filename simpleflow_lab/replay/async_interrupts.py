@@ -6,7 +6,6 @@ is still to come, and code that is traced, as by `pdb`, then hangs in whichever 
 
 from __future__ import annotations
 
-import ctypes
 import threading
 
 from simpleflow_lab.exceptions import DecisionInterrupted
@@ -14,6 +13,8 @@ from simpleflow_lab.exceptions import DecisionInterrupted
 
 def interrupt(thread: int) -> None:
     """Raise `DecisionInterrupted` in the thread of this identifier, as soon as it runs Python's code."""
+    import ctypes  # noqa: PLC0415  few decisions are interrupted
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(DecisionInterrupted))
 
 

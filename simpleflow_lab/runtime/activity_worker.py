@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simpleflow_lab import activity
 from simpleflow_lab.activity import Activity
@@ -45,7 +45,6 @@ from simpleflow_lab.runtime.captured_displays import ensure_displays
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.coroutines import run_to_end
-from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import Heartbeats
 from simpleflow_lab.runtime.lost_responses import recorded_close
@@ -54,6 +53,9 @@ from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.runtime.poller import NOT_ANSWERED
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
 from simpleflow_lab.swf.event_types import ACTIVITY
+
+if TYPE_CHECKING:
+    from simpleflow_lab.runtime.forked.parent import ForkedActivities
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +91,13 @@ class ActivityWorker(Worker):
         limit: int,
         heartbeats: Heartbeats,
         executor: str,
-        forked_activities: ForkedActivities,
+        forked_activities: Callable[[], ForkedActivities],
         middleware: Sequence[Around],
         warned: Callable[[Mapping[str, Any], str], None],
     ) -> None:
         """`limit` activities run at once. `executor`, "threads" or "processes", is for activities that leave theirs
-        unset. `middleware` may grow while the worker works. `warned` is called with a task and a warning for the author
-        of its execution."""
+        unset; `forked_activities` gives what runs them in processes. `middleware` may grow while the worker works.
+        `warned` is called with a task and a warning for the author of its execution."""
         super().__init__(context, task_list, limit=limit)
         self._fields = context.fields
         self._heartbeats = heartbeats
@@ -216,7 +218,7 @@ class ActivityWorker(Worker):
         context = output.context()
         try:
             if (registered.executor or self._executor) == "processes":
-                outcome = self._forked_activities.run(call, running, storage=self._context.storage, output=output)
+                outcome = self._forked_activities().run(call, running, storage=self._context.storage, output=output)
             else:
                 outcome = call(running, self._context.storage)
         finally:

@@ -114,7 +114,7 @@ def connect(
         return _amazon(text, domain)
     if not text or "://" in text or "\0" in text:
         raise UsageError(f"{text!r} is no address: give the path of a file, ':memory:', or 'aws://REGION/DOMAIN'")
-    if text == settings.own_store():
+    if settings.is_own_store(text):
         make_private_folder(Path(text).parent)
     path = store_files.locate(os.path.expanduser(text))
     store_files.check(path)

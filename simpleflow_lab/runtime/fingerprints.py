@@ -20,19 +20,17 @@ import contextlib
 import copy
 import dataclasses
 import datetime
-import decimal
 import dis
 import enum
-import fractions
 import functools
 import hashlib
 import inspect
 import json
 import linecache
+import os
 import pathlib
 import re
 import sys
-import sysconfig
 import types
 import uuid
 import weakref
@@ -352,9 +350,11 @@ _OF_EVERY_CLASS: Final = {
 
 _PLAIN: Final = (
     *(int, float, complex, str, bytes, range, slice, datetime.date, datetime.time, datetime.timedelta),
-    *(datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath, re.Pattern, NotSet),
+    *(datetime.tzinfo, uuid.UUID, pathlib.PurePath, re.Pattern, NotSet),
 )
 """Types whose values say all of themselves in their `repr`, the same in every process."""
+_PLAIN_IF_LOADED: Final = (("decimal", "Decimal"), ("fractions", "Fraction"))
+"""More of them, by module and name: where the module was not imported, there are no values of the type."""
 
 _BUILTIN: Final = (
     *(types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType, types.MethodDescriptorType),
@@ -373,10 +373,15 @@ def _plain(value: Any) -> Any:
         return repr(value)
     if isinstance(value, enum.Enum):
         return ["enum", type(value).__qualname__, value.name]
-    if isinstance(value, _PLAIN):
+    if isinstance(value, _PLAIN) or _is_of(value, _PLAIN_IF_LOADED):
         with contextlib.suppress(Exception):  # of an author's own __repr__: then the type is all that can be told
             return [type(value).__name__, repr(value)]
     return None
+
+
+def _is_of(value: object, types: Iterable[tuple[str, str]]) -> bool:
+    """Whether this is a value of one of these types, given by module and name."""
+    return any(isinstance(value, getattr(sys.modules.get(module), name, ())) for module, name in types)
 
 
 def _type_name(value: object) -> str:
@@ -402,9 +407,7 @@ def _content(cell: types.CellType) -> Any:
 
 # -- whose module ------------------------------------------------------------------------------------------------------
 
-_INSTALLED: Final = tuple(
-    sorted({path for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key))})
-)
+_STANDARD_LIBRARY: Final = os.path.join(os.path.dirname(os.__file__), "")
 
 
 def _is_authors(module: str | None, of_definition: str) -> bool:
@@ -423,7 +426,7 @@ def _is_installed(top: str) -> bool:
         return True
     found = sys.modules.get(top)
     file = str(getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", ())), ""))
-    return file.startswith(_INSTALLED) or "site-packages" in file or "dist-packages" in file
+    return file.startswith(_STANDARD_LIBRARY) or "site-packages" in file or "dist-packages" in file
 
 
 def _source_of(module: types.ModuleType) -> str:

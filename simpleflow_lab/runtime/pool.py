@@ -19,7 +19,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from simpleflow_lab import activity, workflow
 from simpleflow_lab.activity import Activity
@@ -33,7 +33,6 @@ from simpleflow_lab.runtime.captured_output import CapturedOutput
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.decider import REPLAY_CACHE_SIZE, Decider
 from simpleflow_lab.runtime.decision_watch import DecisionWatch
-from simpleflow_lab.runtime.forked.parent import ForkedActivities
 from simpleflow_lab.runtime.given_back import give_back_activities
 from simpleflow_lab.runtime.heartbeat import LONGEST_INTERVAL, Heartbeats
 from simpleflow_lab.runtime.last_polls import wait_for_last_polls
@@ -45,6 +44,9 @@ from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, DECIDER, Worker
 from simpleflow_lab.service.reports import MAX_TEXT
 from simpleflow_lab.swf import decisions as swf_decisions
 from simpleflow_lab.swf.history import HistoryEvent
+
+if TYPE_CHECKING:
+    from simpleflow_lab.runtime.forked.parent import ForkedActivities
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class WorkerPool:
             context.service, context.domain, context.settings, registers_domain=registers_domain
         )
         self._heartbeats = Heartbeats(context.service, longest=longest_heartbeat)
-        self._forked_activities = ForkedActivities(sigterm_wait=context.settings.activity_sigterm_wait_sec)
+        self._forked: ForkedActivities | None = None
         self.middleware = list(middleware)
         """The middleware of each activity that is taken from now on, the outermost first."""
         self._reporting = Reporting()
@@ -282,6 +284,15 @@ class WorkerPool:
             warned=self.warned,
         )
 
+    def _forked_activities(self) -> ForkedActivities:
+        """What runs activities in processes, made when the first one is to be."""
+        from simpleflow_lab.runtime.forked.parent import ForkedActivities  # noqa: PLC0415  most run in threads
+
+        with self._lock:
+            if self._forked is None:
+                self._forked = ForkedActivities(sigterm_wait=self.context.settings.activity_sigterm_wait_sec)
+        return self._forked
+
     def _serve_decisions(self, task_list: str) -> None:
         """Start a decider for a task list that turned up; one that was stopped stays so."""
         if DECIDER in self._automatic and task_list not in self._deciders:
@@ -385,7 +396,7 @@ class WorkerPool:
         ended = join_all(pollers, seconds)
         if not ended:
             # A thread that runs an activity can't be ended; a forked process can.
-            self._forked_activities.stop()
+            self._forked_activities().stop()
             ended = join_all(pollers, PROCESS_END_SECONDS)
             self.context.session.release(token for each in self._deciders.values() for token in each.tokens)
             give_back_activities(self.context, [token for each in self._workers.values() for token in each.tokens])

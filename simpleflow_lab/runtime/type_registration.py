@@ -7,9 +7,8 @@ fault that it exists already is the normal case.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import (
@@ -34,6 +33,13 @@ MAX_NAMED: Final = 5
 """Domains that a message names."""
 RETENTION_DAYS = "30"
 """How many days a domain that is registered here keeps closed executions."""
+
+
+def _similar(name: str, others: Sequence[str], *, ratio: float = 0.6) -> list[str]:
+    """Those of the others that are spelled like a name, by at least this of `difflib`'s ratios."""
+    import difflib  # noqa: PLC0415  only for a domain that is new, or not there
+
+    return difflib.get_close_matches(name, others, n=MAX_SIMILAR, cutoff=ratio)
 
 
 class TypeRegistration:
@@ -81,7 +87,7 @@ class TypeRegistration:
             known = self.domains()
         except (AccessDeniedException, OperationNotPermittedFault):
             known = []
-        near = difflib.get_close_matches(self._domain, known, n=MAX_SIMILAR)
+        near = _similar(self._domain, known)
         more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
         if near:
             there = f"did you mean {' or '.join(near)}? If not,"
@@ -92,7 +98,7 @@ class TypeRegistration:
     def similar_domains(self) -> list[str]:
         """Names of other registered domains that are spelled almost alike."""
         others = [name for name in self.domains() if name != self._domain]
-        return difflib.get_close_matches(self._domain, others, n=MAX_SIMILAR, cutoff=SIMILARITY)
+        return _similar(self._domain, others, ratio=SIMILARITY)
 
     def register_domain(self) -> bool:
         """Register the domain, unless it was; gives whether it is new.

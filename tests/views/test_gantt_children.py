@@ -8,7 +8,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.executions.waits_below import MAX_CHILDREN
+from simpleflow_lab.executions.reading_budget import MAX_CHILDREN
 from simpleflow_lab.recorded_execution import RecordedExecution
 
 

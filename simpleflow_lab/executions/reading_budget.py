@@ -1,0 +1,22 @@
+"""How many executions below another one are read, and how deep: whoever asks waits for each of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_CHILDREN: Final = 30
+"""How many executions below one are read."""
+MAX_DEPTH: Final = 10
+"""How many levels below it."""
+
+
+class Budget:
+    """How many more executions may be read."""
+
+    def __init__(self) -> None:
+        self._left = MAX_CHILDREN
+
+    def take(self) -> bool:
+        """Whether one more may be."""
+        self._left -= 1
+        return self._left >= 0
