@@ -8,14 +8,16 @@ from __future__ import annotations
 import datetime
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simpleflow_lab.exceptions import StorePausedError
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.service.watchable import time_of
 from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
-from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
+
+if TYPE_CHECKING:
+    from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ class ExecutionReader:
         self.workflow_id = workflow_id
         self.run_id = run_id
         self._events: list[HistoryEvent] = []
-        self._fold = HistoryFold()
+        self._fold: HistoryFold | None = None
         self._fetching = threading.RLock()
         """Held while `_events` and `_fold` grow."""
 
@@ -58,11 +60,13 @@ class ExecutionReader:
 
     def of_fold(self, question: Callable[[HistoryFold], T], *, fetch: bool = True) -> T:
         """The answer of the fold, once the new events have been fed to it."""
+        from simpleflow_lab.views.history_fold import HistoryFold
+
         with self._fetching:
             if fetch:
                 self._fetch()
             # A fold that an interrupt left half way is forgotten: the next view folds the whole history.
-            fold, self._fold = self._fold, HistoryFold()
+            fold, self._fold = self._fold or HistoryFold(), None
             fold.feed(self._events[fold.mark :])
             answer = question(fold)
             self._fold = fold

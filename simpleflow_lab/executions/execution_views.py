@@ -17,10 +17,11 @@ from simpleflow_lab.executions.task_progress import Progress, progress_of
 from simpleflow_lab.executions.until_closed import error_of, patiently
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.execution_context import reused_by
 from simpleflow_lab.swf.fork_start import forked_from
+from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.formatting import shortened
-from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
 from simpleflow_lab.views.history_views import HistoryViews
 from simpleflow_lab.views.text_tables import visible
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.execution_log import ExecutionLog
     from simpleflow_lab.views.explanation import Explanation
+    from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
     from simpleflow_lab.views.opened_child import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
 
@@ -213,6 +215,8 @@ class ExecutionViews(HistoryViews):
     def unhandled_attempts(self) -> tuple[Sequence[Attempt], Sequence[tuple[str, Attempt]]]:
         """What `unhandled_failures` has once it has closed, as records: its own, and those in its children, each with
         the child's workflow id."""
+        if not self._reader.of_events(_have_failure_or_child):
+            return (), ()  # as of most: nothing is folded for them
         folded = self._folded()
         return folded.unhandled, self._unhandled_in_children(folded)
 
@@ -261,3 +265,9 @@ class ExecutionViews(HistoryViews):
         except SimpleflowLabError:  # how it closed is known, and is to be told
             return ""
         return unhandled_before(folded.unhandled, f"{reason or ''} {details or ''}", below)
+
+
+def _have_failure_or_child(events: Sequence[HistoryEvent]) -> bool:
+    """Whether something ended otherwise than completed in these events, or may have in a child."""
+    rows = (event.row for event in events)
+    return any(row.entity == CHILD or (row.closes and row.state != "completed") for row in rows)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
-from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.comparison import Comparison
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.explanation_lines import ExplanationLine
+    from simpleflow_lab.views.history_fold import FoldedHistory
     from simpleflow_lab.views.lineage import Lineage
     from simpleflow_lab.views.opened_child import OpenedChild
     from simpleflow_lab.views.waiting import Wait, Waits
@@ -66,6 +66,8 @@ class HistoryViews(ABC):
 
     def _folded(self) -> FoldedHistory:
         """The history folded, with open tasks counted up to now if it goes on."""
+        from simpleflow_lab.views.history_fold import fold_history
+
         return fold_history(self.history())
 
     @property
