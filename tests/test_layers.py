@@ -152,6 +152,34 @@ print(json.dumps(sorted(sys.modules)))
     assert not {"simpleflow_lab.commands.inspection", "simpleflow_lab.commands.doctor"} & set(loaded)
 
 
+# What a start whose execution completes does without: the views of its history, and forks.
+LATE_FOR_A_START = {
+    "simpleflow_lab.views.history_fold",
+    "simpleflow_lab.views.waiting",
+    "simpleflow_lab.views.explanation_lines",
+    "simpleflow_lab.runtime.forked.parent",
+    "simpleflow_lab.debugger",
+    "simpleflow_lab.executions.waits_below",
+}
+
+
+def test_a_start_loads_neither_views_of_histories_nor_what_forks_activities(tmp_path: Path) -> None:
+    loaded = in_a_new_process(
+        f"""
+import contextlib, io, json, sys
+from simpleflow_lab.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()) as out:
+    words = ["--store", {str(tmp_path / "store.sqlite")!r}, "workflow.start", "examples.basic.BasicWorkflow"]
+    assert main([*words, "--input", "[1, 0]"]) == 0
+assert out.getvalue().endswith("4\\n"), out.getvalue()
+print(json.dumps(sorted(sys.modules)))
+"""
+    )
+    assert isinstance(loaded, list)
+    late = LATE_FOR_A_START | LATE_PACKAGES | {"asyncio", "subprocess", "platformdirs", "ctypes", "decimal"}
+    assert late & set(loaded) == set()
+
+
 def test_importing_the_package_configures_no_logging() -> None:
     state = in_a_new_process(
         """

@@ -12,8 +12,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.views.listings import Kind, Listing, json_text, plain
 from simpleflow_lab.views.spreadsheet_texts import for_spreadsheet
@@ -29,8 +28,7 @@ _COLORS: Final[Mapping[str, str]] = {
 """The terminal's color of each state in a column of states."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Style:
+class _Style(NamedTuple):
     """How a listing is written."""
 
     header: bool

@@ -21,7 +21,6 @@ from simpleflow_lab.commands.advice import in_shell, listing_in_shell, named_in_
 from simpleflow_lab.commands.records import ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
 from simpleflow_lab.exceptions import UsageError, WorkflowNotRegisteredError
-from simpleflow_lab.views.explanation_lines import RESULT, STATUS, UNHANDLED
 from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.listings import Listing
 from simpleflow_lab.views.text_tables import visible, visible_json
@@ -240,6 +239,8 @@ def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, output: O
 
 def _explain(execution: Execution) -> None:
     """Tell a person at a terminal where the time went and what went wrong, beside what is shown anyway."""
+    from simpleflow_lab.views.explanation_lines import RESULT, STATUS, UNHANDLED
+
     for line in execution.explain():
         if line.kind not in (STATUS, RESULT, UNHANDLED):
             report(visible(in_shell(line, named_in_shell(execution))))

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.settings import default_domain
-from simpleflow_lab.views.explanation_lines import ExplanationLine
 from simpleflow_lab.views.listings import Listing
 
 if TYPE_CHECKING:
     from simpleflow_lab.commands.inspection import AnyExecution
+    from simpleflow_lab.views.explanation_lines import ExplanationLine
 
 _CALL: Final = re.compile(
     r"""(?P<of>execution|lab|comparison)\.(?P<name>\w+)"""

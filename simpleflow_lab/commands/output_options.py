@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -102,8 +101,7 @@ def take(session: Session, given: Mapping[str, Any]) -> None:
     shape = {name: values.pop(name) or () for name in ("columns", "sort", "filters")}
     limit = values.pop("limit")
     before = session.output.shape
-    session.output = replace(
-        session.output,
+    session.output = session.output._replace(
         shape=Shape(
             columns=shape["columns"] or before.columns,
             sort=shape["sort"] or before.sort,
@@ -151,7 +149,7 @@ def _taking(callback: Callable[..., Any], names: list[str], *, watch: bool) -> C
     def command(*args: Any, **given: Any) -> Any:
         session: Session = click.get_current_context().obj
         if watch:
-            session.output = replace(session.output, watch=given.pop("watch"))
+            session.output = session.output._replace(watch=given.pop("watch"))
         take(session, {name: given.pop(name) for name in names})
         return callback(*args, **given)
 

@@ -11,8 +11,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -133,8 +132,7 @@ class Tags(_Type):
 # -- the execution that a command is about -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """The execution that a command is about, as it was typed: `[DOMAIN] [WORKFLOW_ID] [RUN_ID]`, options beside it."""
 
     words: tuple[str, ...] = ()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from simpleflow_lab.commands.parameters import Target, why_no_name
 from simpleflow_lab.exceptions import UsageError, ValidationException
@@ -28,15 +27,14 @@ Watch = Callable[["Execution"], None]
 `DecisionTaskError` if no decision can be made for now."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
+class Output(NamedTuple):
     """The options of the command line on how to show an answer; the notebook has its own ways and ignores them."""
 
     format: str = "tabular"
     """One of `output_options.FORMATS`."""
     header: bool | None = None
     """Whether titles of columns are shown; `None` is as the format needs it."""
-    shape: Shape = field(default_factory=Shape)
+    shape: Shape = Shape()
     """Which rows and columns of a listing are shown, and in which order."""
     watch: float | None = None
     """Show it again after so many seconds; `None` shows it once."""

@@ -16,9 +16,8 @@ import os
 import re
 import sys
 import traceback
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Final
+from typing import Final, NamedTuple
 
 from simpleflow_lab.constants import MAX_DETAILS_LENGTH, MAX_REASON_LENGTH
 from simpleflow_lab.data.codec import parse
@@ -36,8 +35,7 @@ _CUT: Final = " ..."
 _PACKAGE_FOLDER: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FailureDetails:
+class FailureDetails(NamedTuple):
     """A recorded failure, as far as its details can be read."""
 
     error_type: str

@@ -138,7 +138,7 @@ def _with_children(plan: ForkPlan, fields: Fields, read: Callable[[str, str], Se
             workflow_id=child.id, run_id=child.run_id, at=its.at, results=its.results, replaced=(), inherited=""
         )
         inputs[child.id] = _input_of(started, _with_children(its, fields, read), origin, fields)
-    last = dataclasses.replace(plan.runs[-1], children=inputs)
+    last = plan.runs[-1]._replace(children=inputs)
     return dataclasses.replace(plan, runs=[*plan.runs[:-1], last])
 
 

@@ -10,7 +10,6 @@ failures of other tasks, signals, timers that fired, cancel requests.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -331,7 +330,7 @@ class Planner:
             ]
             own_given = {**run.given, **(given if number == self._own else {})}
             own_given = {id: text for id, text in own_given.items() if again is None or id not in again or id in given}
-            runs.append(dataclasses.replace(run, events=events, given=own_given))
+            runs.append(run._replace(events=events, given=own_given))
         return ForkPlan(runs=runs, at=at, results=results, children=children)
 
     def _child_of(self, task: _Task, end: _Place, *, is_to_its_end: bool) -> Iterator[ChildRun]:

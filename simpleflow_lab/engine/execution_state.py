@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine.client_sessions import instance_of
 from simpleflow_lab.swf.conventions import GIVEN_BACK, LOST_BESIDE, WORKER_LOST, deaths_of
@@ -74,8 +74,7 @@ class Run:
         return {"name": self.type_name, "version": self.type_version}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Override:
+class Override(NamedTuple):
     """The task list that a decider named for the next decision tasks."""
 
     task_list: str

@@ -78,7 +78,7 @@ def size_of(decision: Decision) -> int:
 _as_sent: Final = encoder()
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class Room:
     """How many more tasks may be open, and what must wait."""
 

@@ -5,13 +5,12 @@ Rule: data only. What finds a divergence returns it; the replay raises it as an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simpleflow_lab.exceptions import NondeterminismError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Divergence:
+class Divergence(NamedTuple):
     """Both sides of the first difference between a history and the code."""
 
     event_id: int | None

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.replay.command import Command, CommandKind
@@ -68,8 +68,7 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
 """The attributes that events of these types always have."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class InheritedRun:
+class InheritedRun(NamedTuple):
     """The inherited events of one run."""
 
     workflow_id: str
@@ -77,9 +76,9 @@ class InheritedRun:
     """Whose they are: ids of children and random numbers are made of it."""
     events: Sequence[HistoryEvent]
     """From the second event on, without gaps."""
-    given: Mapping[str, str | None] = field(default_factory=dict)
+    given: Mapping[str, str | None] = MappingProxyType({})
     """By task id, the results of tasks that have none at the end of these events, as fields."""
-    children: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, str] = MappingProxyType({})
     """By the workflow id of a child execution that is asked for anew at the end of these events, the input with which
     it is: that of a fork of the child."""
 
@@ -169,8 +168,7 @@ def _check(id: int, kind: str, attributes: Mapping[str, Any]) -> None:
         raise ValueError(f"event {id} has no {row.find.follows}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Crossing:
+class Crossing(NamedTuple):
     """Where the events of one run end and those of another begin."""
 
     given: Mapping[str, str | None]

@@ -13,7 +13,6 @@ Rule: no I/O, no clock, no chance.
 from __future__ import annotations
 
 import contextvars
-import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -302,7 +301,7 @@ class Replay:
         )
         divergence = matched.divergence
         if divergence is not None and self._run.author_error is not None:
-            divergence = dataclasses.replace(divergence, author_error=self._run.author_error)
+            divergence = divergence._replace(author_error=self._run.author_error)
         if decider is None and (divergence is not None or self._matching.lacks(batch.rest)):
             matched = match_raising_at_once(
                 batch,
@@ -314,7 +313,7 @@ class Replay:
             )
             divergence = matched.divergence
         if divergence is not None and self._splice is not None and divergence.event_id is not None:
-            divergence = dataclasses.replace(divergence, event_id=self._splice.id_outside(divergence.event_id))
+            divergence = divergence._replace(event_id=self._splice.id_outside(divergence.event_id))
         if self._observer is not None:
             self._observer.decision_replayed(matched.pairs, divergence, pending=len(self._run.pending))
         if divergence is not None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import (
     CloseNotPermittedError,
@@ -29,8 +28,7 @@ LONGEST_PAUSE: Final = 60.0
 """Longest pause between two retries, in seconds."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BlockedDecision:
+class BlockedDecision(NamedTuple):
     """A decision task that can't be answered for now."""
 
     task: Mapping[str, Any]

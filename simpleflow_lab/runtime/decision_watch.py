@@ -66,7 +66,7 @@ class WatchedDecider(Protocol):
         ...
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class WatchedDecision:
     """A decision that is being made."""
 

@@ -44,7 +44,7 @@ def interval(heartbeat_timeout: str, longest: float = LONGEST_INTERVAL) -> float
     return min(max(int(heartbeat_timeout) / 3, SHORTEST_INTERVAL), longest)
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class _TaskHeartbeats:
     """The heartbeats of one task."""
 

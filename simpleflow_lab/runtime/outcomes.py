@@ -6,10 +6,8 @@ in a process that sent it back.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from simpleflow_lab.activity_context import RunningTask, as_plain_text
 from simpleflow_lab.data.codec import encode
@@ -20,8 +18,7 @@ from simpleflow_lab.swf.conventions import NOT_HERE
 from simpleflow_lab.swf.limits import MAX_DATA
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """The activity returned."""
 
     result: str
@@ -30,8 +27,7 @@ class Completed:
     """What the author should know of that value."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The activity raised an exception, or could not be run."""
 
     reason: str
@@ -53,16 +49,14 @@ class Failed:
         return cls(reason=reason_of(error), details=details, cut=details)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Canceled:
+class Canceled(NamedTuple):
     """The activity stopped because its cancellation was requested."""
 
     details: str | None
     """A text about it, from the activity or from the worker that stopped it; `None` if there is none."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Abandoned:
+class Abandoned(NamedTuple):
     """The worker stopped; the task is not answered, and times out or is given out again."""
 
     why: str
@@ -91,7 +85,7 @@ def outcome_of(call: Callable[[], Completed], task: RunningTask) -> Outcome:
 
 def to_record(outcome: Outcome) -> dict[str, Any]:
     """The outcome as a JSON object, for `from_record`."""
-    return {"outcome": type(outcome).__name__, **dataclasses.asdict(outcome)}
+    return {"outcome": type(outcome).__name__, **outcome._asdict()}
 
 
 def from_record(record: Mapping[str, Any]) -> Outcome:

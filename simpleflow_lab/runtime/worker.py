@@ -10,8 +10,7 @@ import abc
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.context import WorkerContext
@@ -27,8 +26,7 @@ WORKER_KINDS: Final[Mapping[str, str]] = {DECISION_TASK: DECIDER, ACTIVITY: ACTI
 """Who handles tasks, by the kind of the tasks."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurrentTask:
+class CurrentTask(NamedTuple):
     """A task that is being handled."""
 
     workflow_id: str

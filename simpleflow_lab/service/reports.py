@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MAX_RUNS: Final = 1_000
 """Runs of which reports are kept: the latest."""
@@ -30,8 +29,7 @@ ParentOf = Callable[[RunName], RunName | None]
 """Gives the execution that started one as a child, or `None`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BlockedReport:
+class BlockedReport(NamedTuple):
     """Why no decision can be made for a run."""
 
     run: RunName

@@ -13,9 +13,8 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_DEPENDENCIES: Final = 100
 """Most ids that one `control` names."""
@@ -30,8 +29,7 @@ _LEFT_OUT: Final = "more"
 _HELD_BY: Final = "max_parallel"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """The contents of one `control`."""
 
     line: str | None = None

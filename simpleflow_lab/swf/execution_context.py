@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.swf.history import HistoryEvent
 
@@ -34,8 +33,7 @@ MAX_SIGNALS: Final = 200
 """The most names of signals that are read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContextWaits:
+class ContextWaits(NamedTuple):
     """What the code waits for, as the latest decision wrote it down."""
 
     signals: tuple[str, ...] = ()

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.swf.limits import MAX_TAGS
 
@@ -27,8 +26,7 @@ MAX_WORDS: Final = 300
 """Most characters of `ForkedFrom.at` that are shown."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ForkedFrom:
+class ForkedFrom(NamedTuple):
     """Where a fork comes from."""
 
     workflow_id: str

@@ -11,8 +11,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.views.listings import Kind, Listing, plain
@@ -26,8 +25,7 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
+class Shape(NamedTuple):
     """What is asked of a listing. Columns are named by their titles; case, spaces, `_`, `-` and `.` don't matter."""
 
     filters: tuple[str, ...] = ()
