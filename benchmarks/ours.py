@@ -198,7 +198,7 @@ def measured(labs: Labs, name: str, n: int) -> Seconds:
             return executions(labs.owner, n)
         case "decider":
             return decider(labs.memory, n)
-        case "replay":
+        case "replay" | "replay-for-temporal":
             return reading.replay(labs.memory, FanOut, n)
         case "steps":
             return reading.steps(FanOut, n)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".benchmarks" / "venv"
-REQUIREMENTS = ("dbos==3.4.0", "simpleflow==0.36.0", "huey==2.5.3")
+REQUIREMENTS = ("dbos==3.4.0", "simpleflow==0.36.0", "huey==2.5.3", "temporalio==1.35.0")
 
 
 class Benchmark(NamedTuple):
@@ -45,7 +45,7 @@ def _painted(title: str, at_most: float, beside: str, n: int = 1000) -> Benchmar
     return Benchmark(title, "", n, 100, "wall", 3, at_most, beside, per_task=False, in_browser=True)
 
 
-DBOS, UPSTREAM, HUEY = "peer_dbos.py", "peer_upstream.py", "peer_huey.py"
+DBOS, UPSTREAM, HUEY, TEMPORAL = "peer_dbos.py", "peer_upstream.py", "peer_huey.py", "peer_temporal.py"
 BENCHMARKS = {
     "chain": Benchmark("chain, durable: ours / DBOS steps", DBOS, 1000, 200, "wall", 5, 0.33),
     "fan-out": Benchmark("fan-out, durable: ours / DBOS child workflows", DBOS, 1000, 200, "wall", 3, 0.06),
@@ -61,6 +61,9 @@ BENCHMARKS = {
     "decider": Benchmark("decisions of a chain: ours / upstream", UPSTREAM, 800, 200, "cpu", 1, 0.0012),
     "replay": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 4000, 2000, "cpu", 5, 0.25),
     "replay-8000": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 8000, 4000, "cpu", 3, 0.25),
+    "replay-for-temporal": Benchmark(
+        "whole replay of a fan-out: ours / Temporal's Replayer", TEMPORAL, 8000, 2000, "cpu", 3, 0.3
+    ),
     "steps-8000": Benchmark("replay to steps / upstream's replay", UPSTREAM, 8000, 4000, "cpu", 3, 0.25, "replay"),
     "history": Benchmark("history from JSON / json.loads", "", 8000, 4000, "cpu", 5, 2.0, "json-loads"),
     "tables": Benchmark("tasks() and profile(): ours / upstream's rows", UPSTREAM, 8000, 4000, "cpu", 5, 0.15),
@@ -115,12 +118,12 @@ class Side:
 
 def peers_python() -> str:
     """The interpreter of the peers' virtual environment, made if it is not there."""
-    python = PEERS / "bin" / "python"
-    if not (PEERS / "made").exists():
+    python, made = PEERS / "bin" / "python", PEERS / "made"
+    if not made.exists() or made.read_text() != "\n".join(REQUIREMENTS):
         print("making the peers' virtual environment ...", file=sys.stderr)
         venv.create(PEERS, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
-        (PEERS / "made").touch()
+        made.write_text("\n".join(REQUIREMENTS))
     return str(python)
 
 
