@@ -29,6 +29,7 @@ from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, watch
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decision_limit import DecisionLimit
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.uncollected import seldom_collected
 from simpleflow_lab.workflow import Workflow
 
 WINDOW: Final = 64
@@ -322,7 +323,7 @@ class _Replays:
         if self._watching is None and not self.is_at_end:
             self._watching = self._watch(stacks_from=len(self._history) + 1)
         # Muted here, what each decision mutes again costs little.
-        with watched_output(_drop):
+        with watched_output(_drop), seldom_collected():
             try:
                 while self._watching is not None and (number is None or len(self.records) < number):
                     record = next(self._watching, None)
@@ -371,7 +372,7 @@ class _Replays:
             going = self._begin_window(first, values=values, lines=lines)
         window: list[DecisionRecord] = []
         size = 0
-        with watched_output(_drop):
+        with watched_output(_drop), seldom_collected():
             for record in going.watching:
                 size += going.snapshots.begin() + len(record.lines or ())
                 if record.number >= first:
