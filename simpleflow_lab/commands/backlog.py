@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from simpleflow_lab.commands.parameters import Word, one_domain
+from simpleflow_lab.commands.parameters import Name, Word, one_domain
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.views.listings import Kind, Listing
@@ -74,7 +74,9 @@ def _process(poller: TaskListPoller) -> str:
     metavar="DOMAIN",
     help="The same.  [env var: SWF_DOMAIN; default: lab]",
 )
-@click.option("--task-list", "names", multiple=True, metavar="NAME", help="Also this one; may be repeated.")
+@click.option(
+    "--task-list", "names", multiple=True, type=Name(), metavar="NAME", help="Also this one; may be repeated."
+)
 @click.pass_obj
 def list_task_lists(session: Session, domain: str | None, named: str | None, names: tuple[str, ...]) -> TaskLists:
     """The task lists of a domain: how many tasks wait in each, and who polls it.

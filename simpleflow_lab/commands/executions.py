@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from simpleflow_lab.commands.parameters import Function, Number, Tags, Time, Word, one_domain
+from simpleflow_lab.commands.parameters import Function, Number, Tags, Time, Word, one_domain, why_no_name
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
@@ -21,6 +21,13 @@ CLOSE_STATUSES: Final = ("COMPLETED", "FAILED", "CANCELED", "TERMINATED", "CONTI
 """SWF's close statuses."""
 MAX_WAITS: Final = 100
 """`workflow.list` says of so many open executions what they wait for, the latest."""
+
+_NAMED: Final = {
+    "workflow_id": "--workflow-id",
+    "type_name": "--workflow-type-name",
+    "type_version": "--workflow-type-version",
+}
+"""The criteria that are names, and their options."""
 
 Infos = tuple[Mapping[str, Any], ...]
 
@@ -130,6 +137,12 @@ def _criteria_options(function: Function) -> Function:
 def _criteria(
     session: Session, *, days: float, tags: Sequence[str] | None, since: datetime.datetime | None, **given: Any
 ) -> Criteria:
+    for name, option in _NAMED.items():
+        reason = None if given[name] is None else why_no_name(given[name])
+        if reason is not None:
+            raise UsageError(f"{option}: {reason}")
+    if tags == []:  # of a shell's variable that is not set: all would be chosen
+        raise UsageError("--tag names no tag: leave it out, or give one")
     if given["close_status"] is not None and given["status"] == "open":
         raise UsageError("--close-status is of closed executions, and --status open lists open ones: leave one out")
     if given["type_version"] is not None and given["type_name"] is None:

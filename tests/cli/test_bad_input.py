@@ -131,6 +131,11 @@ MANY = [
     ["workflow.filter", "--from-date", "soon"], ["workflow.filter", "--from-date", "2026-02-30"],
     ["workflow.filter", "--from-date", "2026-02-02", "--to-date", "2026-02-01"],
     ["workflow.filter", "--tag", "x" * 257],
+    # A shell's variable that is not set leaves such a criterion empty, and what is found may go to `terminate -`.
+    ["workflow.filter", "--tag", ""], ["workflow.statistics", "--tags", ","], ["workflow.filter", "--workflow-id", ""],
+    ["workflow.filter", "--workflow-type-name", ""],
+    ["workflow.filter", "--workflow-type-name", "basic", "--workflow-type-version", ""],
+    ["task_list.list", "--task-list", ""],
     ["workflow.filter", "-d", "1e9"], ["workflow.statistics", "nodomain"], ["workflow.statistics", "--columns", "p99"],
     ["workflow.fork"], ["workflow.fork", "nosuch"], ["workflow.fork", "b1"], ["workflow.fork", "b1", "--at", "99"],
     ["workflow.fork", "b1", "--at", "nosuch"], ["workflow.fork", "b1", "--at", "2", "--replace", "x"],
