@@ -1,9 +1,9 @@
 """Listings and values as text for a terminal, a file or a pipe.
 
 Values come from histories, and a history may come from anybody. So a character that can't be seen is written as Python
-writes it (`\\x1b`, `\\u202e`), and a row takes one line. CSV and TSV with titles are for spreadsheets: a cell that one
-would take for a formula gets an apostrophe in front. Without titles they are for programs, as `xargs`, and exact. `raw`
-leaves all that out. JSON does without: its own escapes do.
+writes it (`\\x1b`, `\\u202e`), and a row takes one line. CSV, TSV and tables with titles may go to a spreadsheet: a
+cell that one would take for a formula gets an apostrophe in front. Without titles they are for programs, as `xargs`,
+and exact, and so is a table in a terminal. `raw` leaves all that out. JSON does without: its own escapes do.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ def _value(kind: Kind, value: Any) -> Any:
 
 def _tabular(listing: Listing, style: _Style) -> str:
     paint = _painted if style.color else None
+    if style.header and style.width is None and not style.raw:
+        rows = [tuple(for_spreadsheet(cell) if isinstance(cell, str) else cell for cell in row) for row in listing.rows]
+        listing = Listing(columns=listing.columns, rows=rows)
     return text_table(listing, header=style.header, raw=style.raw, paint=paint, width=style.width)
 
 

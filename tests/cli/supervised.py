@@ -97,3 +97,22 @@ def starting(folder: Path, environment: Mapping[str, str] | None = None) -> Iter
             return begun
 
         yield start
+
+
+def running(folder: Path, works: Command) -> Iterator[tuple[int, int]]:
+    """The numbers and processes of activities that run and were not killed yet."""
+    alive = {each.pid for each in works.children() if each.is_running()}
+    for path in folder.glob("began-*"):
+        _, number, pid = path.name.split("-")
+        if int(pid) in alive and not (folder / f"killed-{number}").exists():
+            yield int(number), int(pid)
+
+
+def kill_one_at_work(folder: Path, works: Command) -> None:
+    """`kill -9` for a process that has an activity of `Killed`."""
+    number, pid = until(lambda: next(running(folder, works), None))
+    # Its next attempt returns; this one sees it when it is dead.
+    victim = psutil.Process(pid)
+    victim.suspend()
+    (folder / f"killed-{number}").touch()
+    victim.kill()

@@ -490,7 +490,8 @@ def test_a_request_is_made_to_each_execution_whose_id_comes_by_a_pipe(
 
 
 @pytest.mark.parametrize(
-    ("format", "titles"), [("csv", "--header"), ("tsv", "--no-header"), ("tabular", "--no-header")]
+    ("format", "titles"),
+    [("csv", "--header"), ("tabular", "--header"), ("tsv", "--no-header"), ("tabular", "--no-header")],
 )
 def test_a_piped_id_is_exact_whatever_it_begins_with(process: Command, store: Path, format: str, titles: str) -> None:
     ids = ["=1+1", "+2", "-3", "@four", "'=5"]

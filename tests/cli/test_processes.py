@@ -16,8 +16,8 @@ from simpleflow_lab import Lab
 from simpleflow_lab.views.task_statistics import COLUMNS, StatisticsOfTasks
 from simpleflow_lab.views.workflow_listings import TaskChoice, workflow_tasks
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, starting, until
-from tests.examples_count import repeats
+from tests.cli.supervised import LONG, Command, kill_one_at_work, starting, until
+from tests.examples_count import repeats, trials
 
 Start = Callable[..., Command]
 MODULE = ("--module", "supervised_flows")
@@ -117,6 +117,25 @@ def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
     assert works.said.count("was killed by SIGKILL; it starts again in") == kills
     assert set(survivors) <= {each.pid for each in works.children()}
     assert works.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kills", [*trials([10]), *repeats([100])])
+def test_f3_killed_workers_and_deciders_lose_nothing_and_run_nothing_again_that_is_recorded(
+    start: Start, lab: Lab, tmp_path: Path, kills: int
+) -> None:
+    execution = lab.start(supervised("Killed"), str(tmp_path), kills)
+    decides = start("decider.start", "-N", "2", *MODULE)
+    works = start("worker.start", "-N", "8", *MODULE)
+    for number in range(kills):
+        kill_one_at_work(tmp_path, works)
+        if number % 5 == 0:
+            until(decides.children)[0].kill()
+    assert execution.result(20 * LONG) == list(range(kills))
+    assert sorted(last_states(execution)) == ["completed"] * kills + ["lost"] * kills
+    assert works.said.count("was killed by SIGKILL; it starts again in") == kills
+    assert (works.stop(), decides.stop()) == (0, 0)
 
 
 def test_the_first_signal_lets_them_finish_what_they_have(start: Start, lab: Lab, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.conventions import is_given_back
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, starting, until
+from tests.cli.supervised import LONG, Command, kill_one_at_work, running, starting, until
 from tests.examples_count import repeats
 
 ADDRESS = "aws://eu-west-1/etl"
@@ -111,12 +111,7 @@ def test_f3_activities_whose_processes_are_killed_run_again_after_their_heartbea
         start("decider.start", "-N", "1", *MODULE)
         works = start("worker.start", "-N", str(processes), *MODULE)
         for _ in range(kills):
-            number, pid = until(lambda: next(running(tmp_path, works), None))
-            # Its next attempt returns; this one sees it when it is dead.
-            victim = psutil.Process(pid)
-            victim.suspend()
-            (tmp_path / f"killed-{number}").touch()
-            victim.kill()
+            kill_one_at_work(tmp_path, works)
         assert execution.result(20 * LONG) == list(range(kills))
         events = Counter(event.type for event in execution.history())
         assert events["ActivityTaskCompleted"] == kills
@@ -147,15 +142,6 @@ def test_f5_a_worker_that_is_suspended_for_longer_than_its_heartbeat_timeout_ans
         # It is the same process, and works on.
         assert [each.pid for each in suspended.children()] == [pid]
         assert suspended.stop() == 0
-
-
-def running(folder: Path, works: Command) -> Iterator[tuple[int, int]]:
-    """The numbers and processes of activities that run and were not killed yet."""
-    alive = {each.pid for each in works.children() if each.is_running()}
-    for path in folder.glob("began-*"):
-        _, number, pid = path.name.split("-")
-        if int(pid) in alive and not (folder / f"killed-{number}").exists():
-            yield int(number), int(pid)
 
 
 def test_a_service_that_is_not_there_yet_is_waited_for(
