@@ -38,7 +38,12 @@ def deaf(folder):
 
 
 @activity.with_attributes(
-    name="supervised.killed", version="1", task_list="supervised-activities", heartbeat_timeout=2, retry=9
+    name="supervised.killed",
+    version="1",
+    task_list="supervised-activities",
+    heartbeat_timeout=2,
+    schedule_to_start_timeout=3600,
+    retry=9,
 )
 def killed(folder, number):
     """Its number, once its process was killed while it ran."""

@@ -104,6 +104,8 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
 def test_a_repair_reuses_what_is_done_and_runs_what_failed(simpleflow: Command, rows: Command) -> None:
     """P15: upstream forked a process for each result that it reused."""
     name = f"{__name__}.Operated"
+    forks: list[int] = []
+    os.register_at_fork(before=lambda: forks.append(1))
     again = simpleflow("workflow.start", name, "--repair", "night-2", "--workflow-id", "mended", "--tags", "mended")
     assert (again.code, "no part" in again.err) == (1, True)  # its load failed again
     (row,) = rows("workflow.info", "mended")
@@ -115,6 +117,7 @@ def test_a_repair_reuses_what_is_done_and_runs_what_failed(simpleflow: Command, 
     with Lab() as lab:
         tasks = lab.execution("anew").tasks()
         assert tasks[tasks["state"] != "reused"]["name"].tolist() == ["operated.save"]
+    assert forks == []
 
 
 @pytest.mark.parametrize(
