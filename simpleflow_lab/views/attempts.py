@@ -64,52 +64,52 @@ class Attempt(NamedTuple):
     """No event closed it (yet)."""
     scheduled: datetime.datetime
     """When it was scheduled or initiated; for a timer, when it started."""
-    started: datetime.datetime | None
+    started: datetime.datetime | None = None
     """When a worker took it, or `None`."""
-    closed: datetime.datetime | None
+    closed: datetime.datetime | None = None
     """When it closed, or `None`."""
-    waiting: float
+    waiting: float = 0.0
     """Seconds from scheduled to started, or for as long as it had not started."""
-    running: float | None
+    running: float | None = None
     """Seconds from started to closed, or for as long as it had not closed; `None` if it never started."""
-    task_list: str | None
+    task_list: str | None = None
     """The task list it was scheduled on."""
-    worker: str | None
+    worker: str | None = None
     """The worker that took it, as `user@host:pid` if its identity is JSON with these, else the identity as it is. A
     note says so if its process had another definition of the task's type than the one that the execution went by."""
-    input: str | None
+    input: str | None = None
     """As recorded."""
-    result: str | None
+    result: str | None = None
     """As recorded."""
-    reason: str | None
+    reason: str | None = None
     """The `reason` of a failure, the `cause` for which SWF refused it, or that its process died or gave it back."""
-    details: str | None
+    details: str | None = None
     """As recorded: the traceback of a failure, a heartbeat's last words."""
-    timeout_type: str | None
+    timeout_type: str | None = None
     """Which of its timeouts ended it."""
-    priority: int | None
+    priority: int | None = None
     """Its task priority."""
-    cancel_requested: bool
+    cancel_requested: bool = False
     """The decider requested its cancellation."""
-    retried: bool
+    retried: bool = False
     """It failed, and there is a later attempt."""
-    unhandled: bool
+    unhandled: bool = False
     """Its last attempt failed, the execution completed all the same, and the workflow never handled the failure."""
-    run_id: str | None
+    run_id: str | None = None
     """The run of a child execution."""
-    scheduled_event_id: int
-    """The event that opened it."""
-    closed_event_id: int | None
+    scheduled_event_id: int = 0
+    """The event that opened it; 0 if none did."""
+    closed_event_id: int | None = None
     """The event that closed it."""
-    line: str | None
+    line: str | None = None
     """The line of the author's code that scheduled it, such as `orders.py:25, x = self.submit(load)`, as our deciders
     record it in `control`; `None` in the histories of other deciders."""
-    decision_event_id: int | None
+    decision_event_id: int | None = None
     """The `DecisionTaskCompleted` event of the decision that scheduled it, or `None` if the history doesn't say."""
-    depends_on: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
     """Ids of the tasks whose futures were among its arguments, as our deciders record them in `control`, at most 100;
     empty in the histories of other deciders."""
-    max_parallel: int | None
+    max_parallel: int | None = None
     """The `max_parallel` of the group that held the task back until another member had closed, as our deciders record
     it in `control`; `None` if none did."""
 
