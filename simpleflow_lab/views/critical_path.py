@@ -344,7 +344,13 @@ class _Walk:
         is_open = decision is not None and (decision.closed is None or self._closed_after(decision, event_id))
         if decision is not None and is_open and seconds_between(decision.begins, self._at) >= A_WHILE:
             return self._deciding(decision, ())
-        found = [attempt for attempt in self._attempts if self._was_open(attempt, event_id)]
+        found = [
+            attempt
+            for attempt in self._attempts
+            if ((ended_by := attempt.closed_event_id) is None or ended_by > event_id)
+            and attempt.scheduled_event_id < event_id
+            and attempt.id != WAKE_UP_TIMER
+        ]
         found.sort(key=_likely_last)
         place = self._triggers.made_before(event_id)
         signals = () if place is None else self._triggers.waits_after[place].signals
@@ -363,11 +369,6 @@ class _Walk:
 
     def _closed_after(self, decision: DecisionTaskEvents, event_id: int) -> bool:
         return decision.completed_id is not None and decision.completed_id > event_id
-
-    def _was_open(self, attempt: Attempt, event_id: int) -> bool:
-        if attempt.scheduled_event_id >= event_id or attempt.id == WAKE_UP_TIMER:
-            return False
-        return attempt.closed_event_id is None or attempt.closed_event_id > event_id
 
 
 A_WHILE: Final = 1.0

@@ -8,6 +8,7 @@ so tasks that run side by side add up to more than 100.
 from __future__ import annotations
 
 import datetime
+import operator
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -58,7 +59,8 @@ def profile_table(history: History | FoldedHistory, *, until: datetime.datetime 
         for key, places in groups.items()
         if key[0] in TASKS
     ]
-    return frame(_PROFILE, rows).sort_values("total_running", ascending=False, kind="stable", ignore_index=True)
+    rows.sort(key=operator.itemgetter(list(_PROFILE).index("total_running")), reverse=True)
+    return frame(_PROFILE, rows)
 
 
 def _statistics(

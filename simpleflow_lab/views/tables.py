@@ -99,7 +99,8 @@ def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]]) -> pd.
 
 def frame_of_columns(columns: Mapping[str, Column], values: Iterable[Sequence[Any]]) -> pd.DataFrame:
     """A frame of these columns, which have these values."""
-    built = {name: column(value) for (name, column), value in zip(columns.items(), values, strict=True)}
+    # Arrays, for of series pandas would compare the indexes.
+    built = {name: column(value).array for (name, column), value in zip(columns.items(), values, strict=True)}
     return pd.DataFrame(built, copy=False)
 
 
