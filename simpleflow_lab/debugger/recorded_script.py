@@ -237,11 +237,14 @@ def _decisions(history: History, times: _Times) -> tuple[list[tuple[int, int]], 
 
 
 def _incoming(history: History, times: _Times) -> list[tuple[int, str, Mapping[str, Any]]]:
-    """The signals and cancel requests that came, and the termination, with their times after the start."""
+    """The signals and cancel requests that came, and the termination, with their times after the start.
+
+    A signal that the execution sent to itself is none of them: its code sends it again.
+    """
     found: list[tuple[int, str, Mapping[str, Any]]] = []
     for event in history:
         after = max(0, times.of(event.id) - times.of(history[0].id))
-        if event.type == "WorkflowExecutionSignaled":
+        if event.type == "WorkflowExecutionSignaled" and not _is_from_itself(event, history):
             given = {name: event.attributes[name] for name in ("signalName", "input") if name in event.attributes}
             found.append((after, "signal_workflow_execution", given))
         elif event.type == "WorkflowExecutionCancelRequested":
@@ -250,3 +253,15 @@ def _incoming(history: History, times: _Times) -> list[tuple[int, str, Mapping[s
             given = {name: event.attributes[name] for name in ("reason", "details") if event.attributes.get(name)}
             found.append((after, "terminate_workflow_execution", given))
     return found
+
+
+def _is_from_itself(signaled: HistoryEvent, history: History) -> bool:
+    """The execution with this history sent this signal to itself."""
+    initiated = signaled.attributes.get("externalInitiatedEventId") or 0
+    sender: Any = signaled.attributes.get("externalWorkflowExecution") or {}
+    if not 0 < initiated < signaled.id:
+        return False
+    sent = history[initiated - 1]
+    return sent.type == "SignalExternalWorkflowExecutionInitiated" and sent.attributes["workflowId"] == sender.get(
+        "workflowId"
+    )

@@ -1,10 +1,14 @@
-"""The last runs of a workflow that completed before an execution started: what it is measured by."""
+"""The last runs of a workflow that completed before an execution started: what it is measured by.
+
+*Rule:* a fork reuses what another run did: it is measured by none, and none by it.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from simpleflow_lab.executions.execution_reader import ExecutionReader
+from simpleflow_lab.swf.fork_start import forked_from, tag_of_origin
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import MAX_RUNS, EarlierRuns, is_slower
 from simpleflow_lab.views.history_fold import FoldedHistory
@@ -16,6 +20,8 @@ _PAGE: Final = 50
 def earlier_runs(reader: ExecutionReader, folded: FoldedHistory) -> EarlierRuns:
     """How long they took; if this execution takes clearly longer, with the critical path of a usual one."""
     started = folded.history[0]
+    if forked_from(started.attributes) is not None:
+        return EarlierRuns(seconds=[])
     infos = reader.service.list_closed_workflow_executions(
         domain=reader.domain,
         startTimeFilter={"oldestDate": 0, "latestDate": started.timestamp},
@@ -25,7 +31,9 @@ def earlier_runs(reader: ExecutionReader, folded: FoldedHistory) -> EarlierRuns:
     runs = [
         ((info["closeTimestamp"] - info["startTimestamp"]).total_seconds(), info["execution"])
         for info in infos
-        if info.get("closeStatus") == "COMPLETED" and info["closeTimestamp"] <= started.timestamp
+        if info.get("closeStatus") == "COMPLETED"
+        and info["closeTimestamp"] <= started.timestamp
+        and tag_of_origin(info.get("tagList")) is None
     ][:MAX_RUNS]
     earlier = EarlierRuns(seconds=[seconds for seconds, _ in runs])
     took = folded.until - started.timestamp if folded.history.close_status is None else None

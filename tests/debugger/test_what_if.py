@@ -201,6 +201,32 @@ def test_signals_that_it_sends_are_delivered_as_they_were(lab):
     assert len(recorded) >= 4
 
 
+class ToItself(Workflow):
+    name, version, task_list = "what_if.to_itself", "1", "what-if"
+
+    def run(self, propagate):
+        options = {} if propagate else {"workflow_id": self.get_run_context()["workflow_id"]}
+        self.submit(self.signal("note", input=1, **options)).wait()
+        first = self.submit(self.wait_signal("note")).result
+        self.submit(self.start_timer("a while", 1)).wait()
+        return [first, self.submit(self.wait_signal("other")).result]
+
+
+@pytest.mark.parametrize("propagate", [True, False])
+def test_a_signal_to_itself_comes_once(propagate):
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(ToItself, propagate)
+        execution.signal("other", "2")
+        assert execution.result(30)[1] == 2
+        found = execution.what_if()
+        assert found.status == "COMPLETED"
+        signals = [
+            sorted(event.attributes["signalName"] for event in each if event.type == "WorkflowExecutionSignaled")
+            for each in (execution.history(), found.history)
+        ]
+        assert signals == [["note", "other"]] * 2
+
+
 def test_what_timed_out_or_was_terminated_ends_when_it_ended(lab):
     timed_out, terminated = lab.start(Waits, 1), lab.start(WaitsLonger, 2)
     time.sleep(0.5)
