@@ -29,7 +29,7 @@ _LONGEST_PAUSE: Final = round(SUSPENDED_SECONDS * 1000)
 
 
 class Elapsed(NamedTuple):
-    """The elapsed hand of a clock."""
+    """The time that has elapsed, which nobody can set."""
 
     milliseconds: int
     """Time since a moment that never changes while the clock exists."""

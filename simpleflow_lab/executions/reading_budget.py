@@ -17,6 +17,6 @@ class Budget:
         self._left = MAX_CHILDREN
 
     def take(self) -> bool:
-        """Whether one more may be."""
+        """Whether one more may be read, which then counts as read."""
         self._left -= 1
         return self._left >= 0

@@ -118,8 +118,8 @@ class LiveView(FollowingView):
             act()
 
     def now_and_then(self, act: Callable[[], None], *, every: float, after: float = 0.0) -> None:
-        """Call `act`, in the view's thread, every so many seconds while something happens, first `after` so many: less
-        often if it takes long."""
+        """Call `act`, in the view's thread, every `every` seconds if there was an update since, first after `after`
+        seconds; less often if a call takes long."""
         self._sometimes = _Sometimes(act, every=every, after=after)
 
     def all_rows(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an execution waits for in vain: activities of task lists whose activity workers were stopped in this kernel."""
+"""Activities that an execution waits for and nobody runs: their activity workers were stopped in this kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simpleflow_lab.views.history_fold import attempts_of
 
 
 def waits_for_stopped_workers(execution: Execution, lab: Lab) -> str | None:
-    """In a line, what the execution waits for and what brings it on; `None` if it waits for no stopped worker, or if
+    """In a line, what the execution waits for and how to start that; `None` if it waits for no stopped worker, or if
     that can't be told now."""
     try:
         attempts = attempts_of(execution.history())

@@ -161,7 +161,7 @@ class WatchableService(SWFService, Protocol):
     def release_task(self, *, taskToken: str) -> Answer:
         """Give back a decision task or activity task that this process won't answer: it is given out again at once.
 
-        It spends no retry. A task that is not held any more is no error.
+        It counts as no retry. A task that is not held any more is no error.
         """
         ...
 

@@ -167,7 +167,7 @@ class AttemptedTasks(ABC):
         command.future.set_finished(self._run.fields.decode_later(event.attributes.get("result")))
 
     def failed(self, command: Command, event: HistoryEvent) -> None:
-        """An attempt failed. One that its worker gave back, where SWF has no other way, spends no retry."""
+        """An attempt failed. One that its worker gave back, where SWF has no other way, counts as no retry."""
         if is_given_back(event.attributes.get("details")):
             self._run.retry(command)
             return
@@ -188,7 +188,7 @@ class AttemptedTasks(ABC):
         self._attempt_failed(command, event, TimeoutError(kind, timeout_value(command, kind), details))
 
     def _worker_lost(self, command: Command, event: HistoryEvent) -> None:
-        """The process of an attempt's worker died: it is retried, later each time, and spends no retry.
+        """The process of an attempt's worker died: it is retried, later each time, and counts as no retry.
 
         After as many in a row as the decider allows the task fails: it may well be what kills them.
         """
