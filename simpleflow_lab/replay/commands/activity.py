@@ -161,7 +161,7 @@ class Activities(AttemptedTasks):
     # -- what the history says --
 
     def failed(self, command: Command, event: HistoryEvent) -> None:
-        """An attempt failed. One that came to a worker without the activity is tried again later: no retry is counted."""
+        """An attempt failed. One that came to a worker without the activity is tried again later, as no retry."""
         run, attempts, limit = self._run, command.attempts, self._run.limits.not_here
         self._warn_of_unread_input(command, event)
         if limit is None or not is_not_here(event.attributes.get("details")):
