@@ -215,7 +215,7 @@ class ExecutionViews(HistoryViews):
     def unhandled_attempts(self) -> tuple[Sequence[Attempt], Sequence[tuple[str, Attempt]]]:
         """What `unhandled_failures` has once it has closed, as records: its own, and those in its children, each with
         the child's workflow id."""
-        if not self._reader.of_events(_have_failure_or_child):
+        if not self._reader.of_events(have_failure_or_child):
             return (), ()  # as of most: nothing is folded for them
         folded = self._folded()
         return folded.unhandled, self._unhandled_in_children(folded)
@@ -267,7 +267,7 @@ class ExecutionViews(HistoryViews):
         return unhandled_before(folded.unhandled, f"{reason or ''} {details or ''}", below)
 
 
-def _have_failure_or_child(events: Sequence[HistoryEvent]) -> bool:
+def have_failure_or_child(events: Sequence[HistoryEvent]) -> bool:
     """Whether something ended otherwise than completed in these events, or may have in a child."""
     rows = (event.row for event in events)
     return any(row.entity == CHILD or (row.closes and row.state != "completed") for row in rows)

@@ -13,6 +13,7 @@ from hypothesis import given
 
 from simpleflow_lab.activity import with_attributes
 from simpleflow_lab.exceptions import HistoryError
+from simpleflow_lab.executions.execution_views import have_failure_or_child
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.swf.control import write_control
 from simpleflow_lab.swf.history import History, HistoryEvent
@@ -178,6 +179,17 @@ def a_prefix_of_the_table(history: History) -> None:
             assert row == in_a_prefix(attempt, later, history[:length])
 
 
+def what_is_not_folded_has_nothing_unhandled(history: History) -> None:
+    """At every prefix, where no event says that anything failed or that there is a child, the fold says it neither."""
+    fold = HistoryFold()
+    for length, event in enumerate(history, start=1):
+        fold.feed([event])
+        if not have_failure_or_child(history[:length]):
+            folded = fold.folded()
+            assert folded.unhandled == ()
+            assert not any(attempt.failed or attempt.run_id for attempt in folded.attempts)
+
+
 def test_an_eventful_history_fed_event_by_event_is_the_history_folded_at_once() -> None:
     feeding_is_folding(eventful())
 
@@ -191,6 +203,7 @@ def test_the_laws_hold_for_recorded_histories(path: Path) -> None:
     history = History.from_file(path)
     feeding_is_folding(history)
     a_prefix_of_the_table(history)
+    what_is_not_folded_has_nothing_unhandled(history)
 
 
 @examples(40, 2_000)
@@ -203,6 +216,12 @@ def test_a_history_fed_event_by_event_is_the_history_folded_at_once(history: His
 @given(history=lives())
 def test_a_table_of_a_prefix_is_the_prefix_of_the_table(history: History) -> None:
     a_prefix_of_the_table(history)
+
+
+@examples(40, 2_000)
+@given(history=lives())
+def test_what_is_not_folded_has_nothing_unhandled(history: History) -> None:
+    what_is_not_folded_has_nothing_unhandled(history)
 
 
 @examples(60, 3_000)
