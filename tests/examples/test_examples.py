@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from examples.values import Sales
 from simpleflow_lab import History, Lab
 from simpleflow_lab.cli.main import main as simpleflow
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
+from tests.debugger.step_facts import check_steps
 
 pytestmark = pytest.mark.slow
 
@@ -339,6 +341,20 @@ def test_each_command_of_a_docstring_does_what_it_says(
     assert len(lines) == len(PRINTED[example]), lines
     for line, expected in zip(lines, PRINTED[example], strict=True):
         assert re.fullmatch(".*".join(map(re.escape, expected.split("…"))), line), (line, expected)
+    if os.path.exists(os.environ["SIMPLEFLOW_LAB_STORE"]):
+        check_steps_of_all(os.environ["SIMPLEFLOW_LAB_STORE"], f"examples.{example}")
+
+
+def check_steps_of_all(store: str, module: str) -> None:
+    """What a store has of the executions that closed is replayed by steps, as it was recorded, to and fro."""
+    importlib.import_module(module)
+    with Lab(store) as lab:
+        for info in lab.execution_infos():
+            if info["executionStatus"] != "CLOSED":
+                continue
+            execution = lab.execution(info["execution"]["workflowId"], info["execution"]["runId"])
+            with execution.replay() as steps:
+                check_steps(steps.workflow, execution.history(), **steps.options)
 
 
 def test_no_example_is_left_out() -> None:
