@@ -23,7 +23,7 @@ import pytest
 from simpleflow_lab import Lab
 from tests import own_definitions
 from tests.distribution import FilesAndBrowserTests
-from tests.s3 import bucket, s3_server  # noqa: F401  fixtures
+from tests.s3 import bucket, moto_server  # noqa: F401  fixtures
 
 # How long an example takes says something about the machine, and nothing about the law.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 NAME = "fields-of-jumbo"
 
@@ -35,8 +34,10 @@ class Bucket(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[tuple[str, Any]]:
-    """The URL of moto's server, and a client."""
+def moto_server() -> Iterator[tuple[str, Any]]:
+    """The URL of moto's server, which is S3, SWF and STS, and a client of S3."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -50,9 +51,9 @@ def s3_server() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.fixture
-def bucket(s3_server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
+def bucket(moto_server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
     """An empty bucket; the environment says that its server is Amazon S3, and where the user's cache is."""
-    url, client = s3_server
+    url, client = moto_server
     for name, value in {
         "AWS_ENDPOINT_URL_S3": url,
         "AWS_ACCESS_KEY_ID": "key",

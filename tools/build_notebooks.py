@@ -16,7 +16,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -34,6 +33,8 @@ def target_of(source: Path) -> Path:
 
 def read_source(source: Path) -> NotebookNode:
     """The notebook without outputs, with the metadata that every build gives it."""
+    import jupytext  # noqa: PLC0415  it takes half a second, also where the saved notebooks are only asked about
+
     notebook: NotebookNode = jupytext.read(source, fmt="py:percent")
     notebook.metadata = NotebookNode(
         kernelspec=NotebookNode(name="python3", display_name="Python 3 (ipykernel)", language="python"),

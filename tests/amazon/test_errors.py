@@ -93,13 +93,13 @@ def test_credentials_that_aws_does_not_accept(simulated: SimulatedAmazon, code: 
 
 
 def test_credentials_of_another_account_are_not_taken(
-    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, s3_server: tuple[str, Any]
+    simulated: SimulatedAmazon, environment: pytest.MonkeyPatch, moto_server: tuple[str, Any]
 ) -> None:
     """Nobody was told that something will be written there."""
     environment.setenv("AWS_SESSION_TOKEN", "first")
     found = aws.clients(region="eu-west-1")
     service = aws.Boto3Service(found, renew=lambda: aws.clients(region="eu-west-1"), account="1")
-    environment.setenv("AWS_ENDPOINT_URL_STS", s3_server[0])  # moto's, which is STS as well
+    environment.setenv("AWS_ENDPOINT_URL_STS", moto_server[0])
     environment.setenv("AWS_SESSION_TOKEN", "second")
     simulated.accepts = lambda headers: ("x#ExpiredTokenException", "expired")
     with pytest.raises(CredentialsError, match="now belong to account 123456789012, and those before to 1"):

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Group, Lab, Workflow, activity, futures
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -211,18 +210,14 @@ def test_another_kernel_finds_what_is_registered_and_what_was_run(amazon: Embedd
         assert len(lab.executions()) == 2
 
 
-def test_the_same_workflow_runs_over_the_wire_to_motos_server(environment: pytest.MonkeyPatch) -> None:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def test_the_same_workflow_runs_over_the_wire_to_motos_server(
+    environment: pytest.MonkeyPatch, moto_server: tuple[str, Any]
+) -> None:
     for service in ("SWF", "STS"):
-        environment.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://{host}:{port}")
+        environment.setenv(f"AWS_ENDPOINT_URL_{service}", moto_server[0])
     told: list[str] = []
-    try:
-        with Lab(ADDRESS, activity_threads=2, registers_domain=True, notice=told.append) as lab:
-            assert lab.start(Doubling, 3).result(60) == [12, 6]
-    finally:
-        server.stop()
+    with Lab(ADDRESS, activity_threads=2, registers_domain=True, notice=told.append) as lab:
+        assert lab.start(Doubling, 3).result(60) == [12, 6]
     assert told[0] == f"Amazon SWF: account {ACCOUNT}, region eu-west-1, domain etl"
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from simpleflow_lab import Chain, FuncGroup, Group, History, Lab, RecordedExecution, Workflow, activity
 from simpleflow_lab.data.objects import MemoryObjects, Storage, using_storage
@@ -18,6 +15,7 @@ from simpleflow_lab.step import rules
 from simpleflow_lab.step.submittable import Step
 from simpleflow_lab.step.tasks import GetStepsDoneTask, MarkStepDoneTask, step_activity
 from simpleflow_lab.step.workflow import WorkflowStepMixin
+from tests import s3
 from tests.running import task_of
 from tests.test_properties import replays_as_recorded
 
@@ -519,47 +517,19 @@ def test_a_bucket_that_the_lab_cant_reach_fails_the_step_and_runs_nothing(virtua
     assert worked(execution) == []
 
 
-@pytest.fixture
-def s3_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A bucket of a server of moto's, as every AWS SDK finds it."""
-    pytest.importorskip("simpleflow_lab.service.s3", reason="objects in S3 are not there yet")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "NO_PROXY": "127.0.0.1",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    try:
-        client = boto3.session.Session().client("s3")  # the default session keeps the first keys that it had
-        client.create_bucket(Bucket="my-bucket")
-        yield client
-        client.close()
-    finally:
-        server.stop()
-
-
 class InS3(Stepped):
     name = "steps.in-s3"
 
     def get_step_bucket(self):
-        return "my-bucket"
+        return s3.NAME
 
 
-def test_notes_in_s3_are_found_by_another_lab(s3_bucket: Any) -> None:
-    s3_bucket.put_object(Bucket="my-bucket", Key="steps-s3/steps/a", Body=b"{}")
+def test_notes_in_s3_are_found_by_another_lab(bucket: s3.Bucket) -> None:
+    bucket.put("steps-s3/steps/a", b"{}")
     for expected in (["b.c", "bc"], []):
         with Lab(":memory:") as lab:
             assert worked(closed(lab.start(InS3, workflow_id="steps-s3"))) == expected
-    listed = s3_bucket.list_objects_v2(Bucket="my-bucket")["Contents"]
-    assert [found["Key"] for found in listed] == ["steps-s3/steps/a", "steps-s3/steps/b.c", "steps-s3/steps/bc"]
+    assert bucket.keys == ["steps-s3/steps/a", "steps-s3/steps/b.c", "steps-s3/steps/bc"]
 
 
 # -- the table of steps ------------------------------------------------------------------------------------------------

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Locator
 
 from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 from tests.examples_count import trials
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = [
     pytest.mark.browser,

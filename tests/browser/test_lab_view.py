@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Locator
 
 from tests.browser.jupyterlab import Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = [
     pytest.mark.browser,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Locator
 
 from simpleflow_lab.notebook.widget_messages import module_of
 from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = [
     pytest.mark.browser,

@@ -9,7 +9,6 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbconvert import HTMLExporter
 
 from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
 from tests.browser.test_harness import save_notebook
@@ -112,6 +111,8 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         for each in (page, again):
             assert each.page.locator("img[src='x']").count() == 0
             assert each.external_requests == []
+
+        from nbconvert import HTMLExporter  # large, and collected by every process
 
         exporter: Any = HTMLExporter()  # type: ignore[no-untyped-call]
         html, _ = exporter.from_notebook_node(nbformat.read(tmp_path / "still.ipynb", as_version=4))

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from moto import mock_aws
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -106,6 +105,8 @@ def service(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) 
                 retries=0,
             )
         elif kind == "moto":
+            from moto import mock_aws
+
             closing.enter_context(mock_aws())
             client = aws.clients(region="eu-west-1", access_key="k", secret_key="s", retries=0)
         else:

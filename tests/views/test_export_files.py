@@ -7,8 +7,8 @@ import io
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
-import openpyxl
 import pytest
 
 from simpleflow_lab import Lab, Workflow
@@ -114,11 +114,18 @@ def test_no_text_is_a_formula_in_a_csv(tmp_path: Path, payload: str) -> None:
     assert not [cell for cell in cells if cell.startswith(FORMULA)]
 
 
+def workbook(path: Path) -> Any:
+    """What an Excel file holds."""
+    import openpyxl  # large, and collected by every process
+
+    return openpyxl.load_workbook(path)
+
+
 @pytest.mark.parametrize("payload", FORMULAS)
 def test_no_text_is_a_formula_or_a_link_in_a_workbook(tmp_path: Path, payload: str) -> None:
     path = recorded(hostile(payload)).export(tmp_path / "run.xlsx")
 
-    book = openpyxl.load_workbook(path)
+    book = workbook(path)
     assert book.sheetnames == ["tasks", "profile", "decisions", "critical path", "events"]
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
     assert any(cell.value == payload for cell in cells)
@@ -127,7 +134,7 @@ def test_no_text_is_a_formula_or_a_link_in_a_workbook(tmp_path: Path, payload: s
 
 def test_numbers_and_times_stay_what_they_are_in_a_workbook(tmp_path: Path) -> None:
     execution = recorded(eventful())
-    sheet = openpyxl.load_workbook(execution.export(tmp_path / "run.xlsx"))["tasks"]
+    sheet = workbook(execution.export(tmp_path / "run.xlsx"))["tasks"]
 
     titles = [cell.value for cell in next(sheet.iter_rows())]
     first = dict(zip(titles, (cell.value for cell in list(sheet.iter_rows())[1]), strict=True))
@@ -178,7 +185,7 @@ def test_a_sheet_holds_the_values_of_its_table_with_their_types(tmp_path: Path) 
     execution = recorded(large(300))
     table = execution.tasks(timezone=None)
 
-    book = openpyxl.load_workbook(execution.export(tmp_path / "run.xlsx"))
+    book = workbook(execution.export(tmp_path / "run.xlsx"))
 
     assert book.sheetnames == ["tasks", "profile", "decisions", "critical path", "events"]
     titles, *rows = book["tasks"].iter_rows(values_only=True)

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
-from nbconvert import HTMLExporter
 
 from simpleflow_lab.notebook.stills import with_view
 from simpleflow_lab.swf.history import History
@@ -219,6 +218,8 @@ def test_a_page_that_nbconvert_makes_of_outputs_holds_no_element_of_their_making
     def page(payloads: list[str]) -> str:
         shown = [nbformat.v4.new_output("display_data", data) for each in payloads for data in outputs(each)]
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", id="one", outputs=shown)])
+        from nbconvert import HTMLExporter  # large, and collected by every process
+
         made, _ = HTMLExporter().from_notebook_node(notebook)
         return str(made)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History
@@ -130,6 +129,8 @@ def test_a_saved_notebook_shows_the_chart_without_plotly(tmp_path: Path) -> None
 
     (output,) = notebook.cells[0].outputs
     assert set(output.data) >= {"application/vnd.plotly.v1+json", "image/svg+xml"}
+    from nbconvert import HTMLExporter  # large, and collected by every process
+
     page, _ = HTMLExporter().from_notebook_node(notebook)
     picture = re.findall(r"<img[^>]* src=.data:image/svg\+xml;base64,([^\"' ]+)", page)[-1]
     assert "critical path" in words(base64.b64decode(picture).decode())
