@@ -13,6 +13,7 @@ import pytest
 from simpleflow_lab import Lab, Workflow
 from simpleflow_lab import settings as settings_of_lab
 from simpleflow_lab.exceptions import DecidingProcessDiedError
+from tests.examples_count import trials
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +96,7 @@ def run(
     )
 
 
-@pytest.mark.parametrize("limit", [5, 2])
+@pytest.mark.parametrize("limit", [2, *trials([5])])
 def test_an_activity_that_kills_its_process_each_time_fails_at_last(tmp_path, limit):
     store = tmp_path / "lab.sqlite"
     settings = {} if limit == 5 else {"SIMPLEFLOW_LAB_MAX_LOST_ATTEMPTS": str(limit)}

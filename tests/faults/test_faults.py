@@ -10,7 +10,7 @@ import pytest
 from simpleflow_lab.engine import crash_points
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import UsageError
-from tests.examples_count import repeats
+from tests.examples_count import repeats, trials
 from tests.faults import restarts, several
 from tests.faults import trials as faults
 from tests.faults.findings import Figures
@@ -99,7 +99,7 @@ def test_f17_two_kernels_and_four_workers_on_one_store_survive_each_others_death
 
 
 @pytest.mark.parametrize(
-    "ends", [[signal.SIGTERM], [signal.SIGKILL], *repeats([[signal.SIGTERM] * 5, [signal.SIGKILL] * 5])]
+    "ends", [[signal.SIGKILL], *trials([[signal.SIGTERM]]), *repeats([[signal.SIGTERM] * 5, [signal.SIGKILL] * 5])]
 )
 def test_programs_made_with_boto3_alone_go_on_when_the_engine_is_started_again(
     tmp_path: Path, ends: list[signal.Signals]

@@ -7,7 +7,7 @@ import queue
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,16 +23,16 @@ LONG = 60.0
 """Longer than anything here takes, in seconds."""
 
 OWNER = """
-import sys, time
+import mmap, sys
 from simpleflow_lab import Lab
 with Lab(sys.argv[1]) as lab:
     print("ready", flush=True)
     if sys.stdin.readline() == "busy\\n":
-        sys.setswitchinterval(1000)  # so that this thread gives the interpreter to no other
-        end = time.monotonic() + 8
-        while time.monotonic() < end:
-            pass
-        sys.setswitchinterval(0.005)
+        with open(sys.argv[1] + ".is-busy", "r+b") as file, mmap.mmap(file.fileno(), 1) as is_busy:
+            sys.setswitchinterval(1000)  # so that this thread gives the interpreter to no other
+            while is_busy[0]:
+                pass
+            sys.setswitchinterval(0.005)
         sys.stdin.readline()
 """
 
@@ -99,14 +99,25 @@ def test_calls_wait_for_a_stopped_owner_and_say_so_once_for_each_stop(store, own
 
 def test_an_owner_that_something_holds_up_is_waited_for_too(store, owner, threads):
     said: queue.Queue[str] = queue.Queue()
+    is_busy = Path(f"{store}.is-busy")
+    is_busy.write_bytes(b"\1")
+    told = threading.Event()
+
+    def call_until_told(lab: Lab) -> None:
+        while not told.is_set():
+            lab.domains()
+
     with Lab(store, notice=said.put) as lab:
         owner.stdin.write("busy\n")
         owner.stdin.flush()
-        end = time.monotonic() + LONG
-        while said.empty():
-            lab.domains()
-            assert time.monotonic() < end
-        assert f"process {owner.pid}, which owns the store {store}, does not answer" in said.get()
+        calling = threads.submit(call_until_told, lab)
+        line = said.get(timeout=LONG)
+        assert f"process {owner.pid}, which owns the store {store}, does not answer" in line
+        assert not calling.done()
+        told.set()
+        with is_busy.open("r+b") as file:
+            file.write(b"\0")
+        calling.result(LONG)
         assert lab.domains()
 
 

@@ -8,6 +8,10 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
+from tests.examples_count import repeats
+
 COUNTS_SIGNALS = """
 import sys
 
@@ -16,17 +20,20 @@ from simpleflow_lab.runtime.supervised.link import SupervisorLink
 link = SupervisorLink(int(sys.argv[1]))
 link.handle_signals()
 print("ready", flush=True)
-for _ in range(30_000):
+for _ in range(int(sys.argv[2])):
     link.wait(0.0001)
 print(link.stop, flush=True)
 """
 
 
-def test_a_signal_that_comes_while_the_main_thread_begins_to_wait_holds_it_up_no_longer_than_another() -> None:
+@pytest.mark.parametrize("waits", [10_000, *repeats([30_000])])
+def test_a_signal_that_comes_while_the_main_thread_begins_to_wait_holds_it_up_no_longer_than_another(
+    waits: int,
+) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         process = subprocess.Popen(
-            [sys.executable, "-c", COUNTS_SIGNALS, str(theirs.fileno())],
+            [sys.executable, "-c", COUNTS_SIGNALS, str(theirs.fileno()), str(waits)],
             pass_fds=[theirs.fileno()],
             stdout=subprocess.PIPE,
             text=True,
@@ -35,7 +42,7 @@ def test_a_signal_that_comes_while_the_main_thread_begins_to_wait_holds_it_up_no
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             sent = 0
-            while process.poll() is None and sent < 50_000:
+            while process.poll() is None and sent < 2 * waits:
                 os.kill(process.pid, signal.SIGTERM)
                 sent += 1
             out, _ = process.communicate(timeout=60)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples_count import trials
+
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 7.0
 
@@ -97,7 +99,7 @@ def test_a_process_by_itself(start: Start, tmp_path: Path) -> None:
     assert timeouts(tmp_path) == []
 
 
-@pytest.mark.parametrize("who", ["owner", "client", "both"])
+@pytest.mark.parametrize("who", ["both", *trials(["owner", "client"])])
 def test_the_owner_of_the_store_and_a_client(start: Start, tmp_path: Path, who: str) -> None:
     owner, naps = start(OWNER), start(NAPS)
     suspend(*(process for process, name in ((owner, "owner"), (naps, "client")) if who in (name, "both")))
