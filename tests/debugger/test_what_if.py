@@ -244,49 +244,44 @@ def unseen(number):
     return number
 
 
-def test_a_task_whose_type_was_never_recorded_is_said_to_be_run_by_nobody(lab):
+@pytest.fixture
+def napped(lab):
+    """An execution of one short nap, and the last one."""
     execution = lab.start(Naps, 1, 0)
     execution.result(timeout=30)
+    return execution
 
-    class Other(Workflow):
-        name, version, task_list = "what_if.naps", "1", "what-if-decisions"
 
-        def run(self, many, seconds):
-            return self.submit(unseen, 1).result
+def naps_that(run):
+    """`Naps` with another `run`."""
+    return type("Naps", (Workflow,), {"name": Naps.name, "version": "1", "task_list": Naps.task_list, "run": run})
 
-    simulated = execution.what_if(workflow=Other)
+
+def test_a_task_whose_type_was_never_recorded_is_said_to_be_run_by_nobody(napped):
+    def run(self, many, seconds):
+        return self.submit(unseen, 1).result
+
+    simulated = napped.what_if(workflow=naps_that(run))
     assert "nobody runs them: activity-what_if.unseen-1" in str(simulated)
     assert "taken as others" not in str(simulated)
 
 
-def test_a_run_that_never_waits_is_interrupted_and_its_line_told(lab):
-    execution = lab.start(Naps, 1, 0)
-    execution.result(timeout=30)
-
-    class Endless(Workflow):
-        name, version, task_list = "what_if.naps", "1", "what-if-decisions"
-
-        def run(self, many, seconds):
-            while True:
-                pass
+def test_a_run_that_never_waits_is_interrupted_and_its_line_told(napped):
+    def run(self, many, seconds):
+        while True:
+            pass
 
     with settings.override(lab_step_seconds=0.3), pytest.raises(DecisionTooLongError, match=r"test_what_if\.py:"):
-        execution.what_if(workflow=Endless)
+        napped.what_if(workflow=naps_that(run))
     assert not [thread for thread in threading.enumerate() if thread.name == "simulation"]
 
 
-def test_a_run_that_asks_without_end_is_told_with_its_line(lab):
-    execution = lab.start(Naps, 1, 0)
-    execution.result(timeout=30)
+def test_a_run_that_asks_without_end_is_told_with_its_line(napped):
+    def run(self, many, seconds):
+        while True:
+            futures.wait([self.submit(nap, "again", seconds) for _ in range(90)])
 
-    class AsksAgain(Workflow):
-        name, version, task_list = "what_if.naps", "1", "what-if-decisions"
-
-        def run(self, many, seconds):
-            while True:
-                futures.wait([self.submit(nap, "again", seconds) for _ in range(90)])
-
-    simulated = execution.what_if(workflow=AsksAgain, scale=0)
+    simulated = napped.what_if(workflow=naps_that(run), scale=0)
     assert simulated.status == "TERMINATED"
     first = simulated.lines()[0]
     assert first.startswith("its code comes to no end: SWF terminates an execution that has 25,000 events; it asked")

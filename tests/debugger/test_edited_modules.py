@@ -1,8 +1,10 @@
-"""A module that is edited and reloaded: a check shows what was around the recorded line, as it was."""
+"""A module that is edited since: a check shows what was around the recorded line, as it was, and a step tells which
+lines were others when it was recorded."""
 
 from __future__ import annotations
 
 import importlib
+import linecache
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +13,22 @@ from types import ModuleType
 import pytest
 
 from simpleflow_lab import Lab
+from simpleflow_lab.debugger import view_data
 from simpleflow_lab.runtime.source_versions import MAX_SOURCE
 
-NAME = "flows_with_recorded_source"
+NAME = "edited_flows"
 PROGRAM = """\
 from simpleflow_lab import Workflow, activity
 
-@activity.with_attributes(task_list="recorded-source", version="1")
+@activity.with_attributes(task_list="edited", version="1")
 def double(x):
     return 2 * x
 
 class Doubles(Workflow):
-    name, version, task_list = "recorded_source.doubles", "1", "recorded-source"
+    name, version, task_list = "edited.doubles", "1", "edited"
 
     def run(self):
+        self.submit(double, 1).wait()
         first = 1  # as it was
         return self.submit(double, first).result
 """
@@ -53,9 +57,9 @@ def test_both_sources_are_shown(flows: ModuleType, length: int) -> None:
         assert lab.start(edited(flows, long).Doubles).result(30) == 2
         text = repr(lab.check(edited(flows, now).Doubles))
     assert "recorded:\n" in text
-    assert "    11         first = 1  # as it was" in text
-    assert "→   12         return self.submit(double, first).result" in text
-    assert "    11         first = 3  # as it is now" in text
+    assert "    12         first = 1  # as it was" in text
+    assert "→   13         return self.submit(double, first).result" in text
+    assert "    12         first = 3  # as it is now" in text
     assert NOT_KNOWN not in text
 
 
@@ -68,3 +72,30 @@ def test_a_file_that_was_edited_before_it_was_taken_up_is_not_taken_for_the_code
         text = repr(lab.check(edited(flows, now).Doubles))
     assert NOT_KNOWN in text
     assert text.count("as it is now") == 1
+
+
+@pytest.mark.parametrize("reloads", [True, False])
+def test_a_line_that_was_edited_is_told_and_one_that_moved_is_not(flows: ModuleType, reloads: bool) -> None:
+    with Lab(":memory:", clock="virtual") as lab:
+        execution = lab.start(flows.Doubles)
+        assert execution.result(30) == 2
+        with execution.replay() as steps:
+            assert [list(step.edited) for step in steps] == [[], [], []]
+            assert "edited since" not in repr(steps[2])
+        text = PROGRAM.replace("self.submit(double, first)", "self.submit(double, int(first))")
+        if reloads:
+            text = text.replace("    def run", "    # a comment\n    def run")
+            edited(flows, text)
+        else:
+            Path(str(flows.__file__)).write_text(text)
+        linecache.clearcache()
+        with execution.replay(flows.Doubles) as steps:
+            assert [len(step.edited) for step in steps] == [0, 1, 0]
+            [line] = steps[2].edited
+            assert line.recorded == f"{NAME}.py:13, return self.submit(double, first).result"
+            assert line.now == f"{NAME}.py:{13 + reloads}, return self.submit(double, int(first)).result"
+            assert f"edited since: {line.command.id} was asked for at {line.recorded}; the code here is" in repr(
+                steps[2]
+            )
+            assert view_data.shown(steps[2])["edited"][-1] == str(line)
+            assert steps[2].is_of_other_code == reloads
