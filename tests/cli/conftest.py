@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -47,11 +48,14 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: P
 
 @pytest.fixture
 def simpleflow(capsys: pytest.CaptureFixture[str]) -> Command:
-    """`simpleflow …` in this process."""
+    """`simpleflow …` in this process; `input` is what is piped into it."""
 
-    def run(*words: str) -> Ended:
+    def run(*words: str, input: str | None = None) -> Ended:
         capsys.readouterr()
-        code = main(words)
+        with pytest.MonkeyPatch.context() as patch:
+            if input is not None:
+                patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input.encode())))
+            code = main(words)
         return Ended(code, *capsys.readouterr())
 
     return run

@@ -32,7 +32,7 @@ def test_a_workflow_prints_once_then_its_result(process: Command) -> None:
     assert ended == (0, "(1 + 1) * 2 = 4\n4\n", "")
 
 
-def test_other_processes_read_the_same_store_in_upstreams_columns(process: Command) -> None:
+def test_other_processes_read_the_same_store_in_upstreams_columns(process: Command, simpleflow: Command) -> None:
     process("workflow.start", BASIC, "--workflow-id", "b1", "--tags", "x,y", "-i", '{"args": [1], "kwargs": {"t": 0}}')
     columns = {
         "workflow.list": ["Workflow ID", "Workflow Type", "Status"],
@@ -49,7 +49,7 @@ def test_other_processes_read_the_same_store_in_upstreams_columns(process: Comma
     tables = {}
     for command, titles in columns.items():
         words = ["lab"] if command == "workflow.list" else ["lab", "b1"]
-        ended = process("--header", "--format", "csv", command, *words)
+        ended = simpleflow("--header", "--format", "csv", command, *words)
         assert (ended.code, ended.err) == (0, "")
         found, *tables[command] = csv.reader(io.StringIO(ended.out))
         assert found == titles
@@ -62,8 +62,8 @@ def test_other_processes_read_the_same_store_in_upstreams_columns(process: Comma
     assert len(tables["workflow.profile"]) == 3
 
 
-def test_inspection_loads_neither_pandas_nor_plotly(process: Command, tmp_path: Path) -> None:
-    process("workflow.start", BASIC, "--workflow-id", "b1", "-i", "[1, 0]")
+def test_inspection_loads_neither_pandas_nor_plotly(simpleflow: Command) -> None:
+    simpleflow("workflow.start", BASIC, "--workflow-id", "b1", "-i", "[1, 0]")
     program = """
 import sys
 from simpleflow_lab.cli.main import main
@@ -128,26 +128,26 @@ def test_a_failed_execution_is_exit_code_1_with_task_error_and_traceback(process
     assert "simpleflow_lab/cli" not in ended.err
 
 
-def test_input_comes_from_a_file_or_a_pipe(process: Command, tmp_path: Path) -> None:
+def test_input_comes_from_a_file_or_a_pipe(simpleflow: Command, tmp_path: Path) -> None:
     file = tmp_path / "input.json"
     file.write_text("[2, 0]")
-    assert process("workflow.start", BASIC, "--input-file", str(file)).out.endswith("\n6\n")
-    assert process("workflow.start", BASIC, "--input-file", "-", input="[3, 0]").out.endswith("\n8\n")
+    assert simpleflow("workflow.start", BASIC, "--input-file", str(file)).out.endswith("\n6\n")
+    assert simpleflow("workflow.start", BASIC, "--input-file", "-", input="[3, 0]").out.endswith("\n8\n")
 
 
-def test_a_detached_execution_waits_for_resume(process: Command) -> None:
-    started = process("workflow.start", BASIC, "--detach", "--workflow-id", "b1", "-i", "[1, 0]")
+def test_a_detached_execution_waits_for_resume(process: Command, simpleflow: Command) -> None:
+    started = simpleflow("workflow.start", BASIC, "--detach", "--workflow-id", "b1", "-i", "[1, 0]")
     workflow_id, run_id = started.out.splitlines()[-1].split()
     assert (started.code, workflow_id) == (0, "b1")
-    events = json.loads(process("--format", "json", "workflow.history", "b1").out)
+    events = json.loads(simpleflow("--format", "json", "workflow.history", "b1").out)
     assert [event["type"] for event in events] == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
     assert process("resume", "--module", "examples.basic", "b1").code == 0
-    assert process("workflow.list").out.split() == ["b1", "basic", "COMPLETED"]
-    assert process("workflow.info", "b1", run_id).code == 0
+    assert simpleflow("workflow.list").out.split() == ["b1", "basic", "COMPLETED"]
+    assert simpleflow("workflow.info", "b1", run_id).code == 0
 
 
-def test_an_execution_of_code_that_is_not_there_is_not_resumed_blindly(process: Command) -> None:
-    process(
+def test_an_execution_of_code_that_is_not_there_is_not_resumed_blindly(process: Command, simpleflow: Command) -> None:
+    simpleflow(
         "workflow.start", "examples.survivor.Survivor", "--detach", "--workflow-id", "s1", "-i", '["/dev/null", 1, 5]'
     )
     ended = process("resume", "s1")
@@ -283,8 +283,8 @@ def test_the_shell_completes_commands(process: Command) -> None:
     assert process(environment=words).out.splitlines() == offered
 
 
-def test_a_reader_that_goes_away_is_no_page_of_traceback(process: Command) -> None:
-    process("workflow.start", BASIC, "--workflow-id", "b1", "-i", "[1, 0]")
+def test_a_reader_that_goes_away_is_no_page_of_traceback(simpleflow: Command) -> None:
+    simpleflow("workflow.start", BASIC, "--workflow-id", "b1", "-i", "[1, 0]")
     read, write = os.pipe()
     os.close(read)
     with subprocess.Popen(
@@ -318,7 +318,9 @@ def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
     return trace.readline().decode()
 
 
-def test_ctrl_c_leaves_the_execution_open_and_says_how_to_go_on(process: Command, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_the_execution_open_and_says_how_to_go_on(
+    process: Command, simpleflow: Command, tmp_path: Path
+) -> None:
     fifo = tmp_path / "trace"
     os.mkfifo(fifo)
     with (
@@ -335,7 +337,7 @@ def test_ctrl_c_leaves_the_execution_open_and_says_how_to_go_on(process: Command
         )
         resumed = process("resume", "--module", "examples.survivor", "trip")
         assert resumed.code in (0, 2), resumed.err  # it may have got to its end while the process came to its own
-        assert process("workflow.list").out.split() == ["trip", "survivor", "COMPLETED"]
+        assert simpleflow("workflow.list").out.split() == ["trip", "survivor", "COMPLETED"]
 
 
 LIVE = """

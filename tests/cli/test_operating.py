@@ -468,27 +468,28 @@ def test_the_doctor_makes_no_store(simpleflow: Command, tmp_path: Path) -> None:
 
 
 def test_a_request_is_made_to_each_execution_whose_id_comes_by_a_pipe(
-    process: Command, rows: Command, store: Path
+    simpleflow: Command, process: Command, rows: Command, store: Path
 ) -> None:
-    ids = process("workflow.list", "--columns", "workflow_id,run_id", "--format", "tsv", "--no-header").out
-    canceled = process("--format", "json", "workflow.cancel", "-", input=ids)
+    ids = simpleflow("workflow.list", "--columns", "workflow_id,run_id", "--format", "tsv", "--no-header").out
+    canceled = simpleflow("--format", "json", "workflow.cancel", "-", input=ids)
     assert [(row["workflow_id"], row["request"]) for row in json.loads(canceled.out)] == [
         ("night-3", "done"),
         ("night-2", "refused"),
         ("night-1", "refused"),
     ]
     assert (canceled.code, canceled.err) == (1, "simpleflow: 1 request made, 2 refused\n")
+    # Processes that do not define the workflow: it stays open.
     again = process("workflow.restart", "-", input="night-1\nnosuch\n\n")
     assert (again.code, "no execution 'nosuch'" in again.out) == (1, True)
     old_run = next(line for line in ids.splitlines() if line.startswith("night-1\t"))
     assert "another run of night-1 is open" in process("workflow.restart", "-", input=old_run).out
-    open_ids = process("workflow.list", "-s", "open", "--columns", "workflow_id", "--format", "csv").out
+    open_ids = simpleflow("workflow.list", "-s", "open", "--columns", "workflow_id", "--format", "csv").out
     assert open_ids.splitlines() == ["Workflow ID", "night-1", "night-3"]  # a title is no id
     assert process("workflow.signal", "-", "go", input=open_ids).code == 0
-    ended = process("workflow.terminate", "-", "--reason", "enough", input=open_ids)
+    ended = simpleflow("workflow.terminate", "-", "--reason", "enough", input=open_ids)
     assert (ended.code, ended.err) == (0, "simpleflow: 2 requests made, 0 refused\n")
     assert rows("workflow.list", "-s", "open") == []
-    nothing = process("workflow.terminate", "-", input="\n")
+    nothing = simpleflow("workflow.terminate", "-", input="\n")
     assert (nothing.code, nothing.out, nothing.err.count("\n")) == (2, "", 1)
 
 
@@ -496,15 +497,17 @@ def test_a_request_is_made_to_each_execution_whose_id_comes_by_a_pipe(
     ("format", "titles"),
     [("csv", "--header"), ("tabular", "--header"), ("tsv", "--no-header"), ("tabular", "--no-header")],
 )
-def test_a_piped_id_is_exact_whatever_it_begins_with(process: Command, store: Path, format: str, titles: str) -> None:
+def test_a_piped_id_is_exact_whatever_it_begins_with(
+    simpleflow: Command, store: Path, format: str, titles: str
+) -> None:
     ids = ["=1+1", "+2", "-3", "@four", "'=5"]
     with Lab(store, serve="nothing") as lab:
         for each in ids:
             lab.start(Operated, 1, workflow_id=each)
-    listed = process("--format", format, titles, "workflow.list", "-s", "open", "--columns", "workflow_id").out
+    listed = simpleflow("--format", format, titles, "workflow.list", "-s", "open", "--columns", "workflow_id").out
     if titles == "--no-header":
         assert set(ids) <= set(listed.splitlines())
-    ended = process("--format", "json", "workflow.terminate", "-", input=listed)
+    ended = simpleflow("--format", "json", "workflow.terminate", "-", input=listed)
     done = {row["workflow_id"] for row in json.loads(ended.out) if row["request"] == "done"}
     assert done == {*ids, "night-3"}
     assert ended.code == 0

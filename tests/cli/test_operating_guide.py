@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 GUIDE = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
-def test_the_commands_of_the_guide_run(simpleflow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_guide_run(simpleflow: Callable[..., Any]) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     assert len(lines) > 15
@@ -23,8 +20,7 @@ def test_the_commands_of_the_guide_run(simpleflow: Callable[..., Any], monkeypat
         for command in line.split(" | "):
             program, *words = shlex.split(command)
             assert program == "simpleflow"
-            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
-            ended = simpleflow(*words)
+            ended = simpleflow(*words, input=piped)
             assert ended.code == 0, (line, ended.err)
             assert ended.out or ended.err, line
             piped = ended.out
