@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
+from tests.waiting import until
 
 LONG = 60
 DECISIONS, ACTIVITIES = "elsewhere-decisions", "elsewhere-activities"
@@ -37,14 +36,6 @@ class ParentOfDouble(Workflow):
 
     def run(self, x):
         return self.submit(Double, x).result
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    end = time.monotonic() + LONG
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return found
 
 
 @pytest.mark.parametrize("started", [Double, ParentOfDouble])

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from simpleflow_lab import Lab
+from simpleflow_lab import Execution, Lab
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -105,33 +107,20 @@ def test_when_its_process_has_died_an_execution_goes_on_with_another_definition(
             each.process.communicate()
 
 
-def test_when_the_owner_that_decided_has_died_tasks_stay_with_the_process_that_started_their_execution(tmp_path):
-    store = tmp_path / "lab.sqlite"
-    owner = Process(store, "old", "decisions")
-    processes = [owner]
-    try:
-        assert owner.run(-1) == "started"
-        processes.append(starter := Process(store, "old", "activities"))
-        processes.append(other := Process(store, "corrected"))
-        assert other.run(2) == str({"corrected"})
-        assert starter.run(-60) == "started"  # more than it takes at once: the others are queued
-        with Lab(store, serve="nothing") as lab:
-            execution = lab.execution("n-60")
-            while "ActivityTaskScheduled" not in {event.type for event in execution.history()}:
-                execution.wait(0.2)
-            owner.process.kill()
-            owner.process.wait()
-            (tmp_path / "lab.sqlite.go").touch()
-            assert set(execution.result(timeout=60)) == {"old"}
-    finally:
-        for each in processes:
-            each.process.kill()
-            each.process.communicate()
+class Queued(NamedTuple):
+    """An execution of 60 activities, more than its process takes at once: the others are queued."""
+
+    execution: Execution
+    owner: subprocess.Popen[str]
+    """It owns the store, decides, and defines what the starter defines."""
+    starter: subprocess.Popen[str]
+    """It serves no decisions; a third process, which serves everything, defines the activity otherwise."""
+    go: Path
+    """When this file is there, activities end."""
 
 
-@pytest.mark.parametrize("starter_ends", [False, True])
-def test_the_next_owner_waits_for_a_starter_that_is_stopped_and_for_none_that_is_dead(tmp_path, starter_ends):
-    """It is given a signal to decide meanwhile, which `other` does: the starter serves no decisions."""
+@pytest.fixture
+def queued(tmp_path):
     store = tmp_path / "lab.sqlite"
     owner = Process(store, "old", "decisions")
     processes = [owner]
@@ -143,23 +132,35 @@ def test_the_next_owner_waits_for_a_starter_that_is_stopped_and_for_none_that_is
         assert starter.run(-60) == "started"
         with Lab(store, serve="nothing") as lab:
             execution = lab.execution("n-60")
-            while "ActivityTaskStarted" not in {event.type for event in execution.history()}:
-                execution.wait(0.2)
-            starter.process.send_signal(signal.SIGSTOP)
-            owner.process.kill()
-            owner.process.wait()
-            (tmp_path / "lab.sqlite.go").touch()
-            decided = _count(execution, "DecisionTaskCompleted")
-            execution.signal("decide")
-            while _count(execution, "DecisionTaskCompleted") == decided:
-                execution.wait(0.2)
-            assert "ActivityTaskCompleted" not in {event.type for event in execution.history()}
-            starter.process.send_signal(signal.SIGKILL if starter_ends else signal.SIGCONT)
-            assert set(execution.result(timeout=60)) == {"corrected" if starter_ends else "old"}
+            until(lambda: _count(execution, "ActivityTaskStarted"))
+            yield Queued(execution, owner.process, starter.process, Path(f"{store}.go"))
     finally:
         for each in processes:
             each.process.kill()
             each.process.communicate()
+
+
+def test_when_the_owner_that_decided_has_died_tasks_stay_with_the_process_that_started_their_execution(queued):
+    queued.owner.kill()
+    queued.owner.wait()
+    queued.go.touch()
+    assert set(queued.execution.result(timeout=60)) == {"old"}
+
+
+@pytest.mark.parametrize("starter_ends", [False, True])
+def test_the_next_owner_waits_for_a_starter_that_is_stopped_and_for_none_that_is_dead(queued, starter_ends):
+    """It is given a signal to decide meanwhile, which the third process does."""
+    execution = queued.execution
+    queued.starter.send_signal(signal.SIGSTOP)
+    queued.owner.kill()
+    queued.owner.wait()
+    queued.go.touch()
+    decided = _count(execution, "DecisionTaskCompleted")
+    execution.signal("decide")
+    until(lambda: _count(execution, "DecisionTaskCompleted") > decided)
+    assert not _count(execution, "ActivityTaskCompleted")
+    queued.starter.send_signal(signal.SIGKILL if starter_ends else signal.SIGCONT)
+    assert set(execution.result(timeout=60)) == {"corrected" if starter_ends else "old"}
 
 
 def _count(execution, event_type):

@@ -3,13 +3,13 @@
 import contextlib
 import datetime
 import threading
-import time
 
 import pandas as pd
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, workflow
 from simpleflow_lab.exceptions import UsageError
+from tests.waiting import until
 
 LONG = 60
 gates = {}
@@ -91,14 +91,6 @@ def gate():
     gates["gate"].set()
 
 
-def until(condition):
-    """Wait until it holds."""
-    end = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def facts(lab):
     return [(worker.kind, worker.task_list, worker.state) for worker in lab.workers]
 
@@ -145,6 +137,7 @@ def test_a_process_that_serves_activities_serves_those_that_it_defines_later(gat
         activity.with_attributes(name="workers.later", version="1", task_list=name)(print)
         until(lambda: [worker.state for worker in lab.workers.of(name)] == ["polling"])
         assert lab.workers.of(name).stop(seconds=LONG)
+        until(lambda: [worker.state for worker in lab.workers.of(name)] == ["stopped"])  # its last poll has ended
         activity.with_attributes(name="workers.later", version="2", task_list=name)(print)
         assert [worker.state for worker in lab.workers.of(name)] == ["stopped"]
     del activity.registry["workers.later", "1"], activity.registry["workers.later", "2"]

@@ -4,12 +4,12 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from simpleflow_lab import Lab
+from tests.waiting import until
 from tests.worker_program import Where
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
@@ -46,14 +46,6 @@ def program(tmp_path):
             return begun
 
         yield begin
-
-
-def until(condition):
-    """Wait until it holds."""
-    end = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def rows(lab):

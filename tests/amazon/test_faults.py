@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from simpleflow_lab.exceptions import CredentialsError
 from tests.amazon.conftest import ADDRESS
 from tests.amazon.simulated import Faults, SimulatedAmazon
 from tests.examples_count import repeats, trials
+from tests.waiting import until
 
 TASKS: dict[str, Any] = {"task_list": "faults", "version": "1"}
 POLLS = ("PollForDecisionTask", "PollForActivityTask")
@@ -182,14 +182,6 @@ class Slow(Workflow):
 
     def run(self, x):
         return sum(each.result for each in self.map(slow, range(x)))
-
-
-def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
-    """Wait until this is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("seconds", [2, *repeats([30])])

@@ -17,6 +17,7 @@ from simpleflow_lab import Chain, Group, Workflow, activity, execute
 from simpleflow_lab.exceptions import ActivityCanceled, WorkflowCanceled, WorkflowExecutionCanceled
 from tests.examples_count import trials
 from tests.test_properties import replays_as_recorded
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -32,13 +33,6 @@ def begun(folder, name):
 
 def cleaned_up(folder, name):
     Path(folder, f"{name}.cleaned").touch()
-
-
-def until(happened, seconds=100.0):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_alive(pid):

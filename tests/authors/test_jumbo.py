@@ -30,6 +30,7 @@ from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.swf import decisions
 from tests.authors.conftest import here, over_the_wire
 from tests.s3 import Bucket
+from tests.waiting import until
 
 TASKS = {"task_list": "jumbo", "version": "1"}
 ran: Counter[str] = Counter()
@@ -720,9 +721,3 @@ def test_what_upstream_wrote_can_not_be_compared_and_counts_as_the_same(lab):
             if isinstance(value, str) and is_reference(value):
                 event.attributes[name] = value[:-42] + "fb436813-1234-4234-8234-123456789abc " + value.split()[1]
     Replay(Takes, workflow_id=execution.workflow_id, run_id=execution.run_id).feed(list(history))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Return when it is true; pytest's timeout ends it."""
-    while not condition():
-        threading.Event().wait(0.02)

@@ -29,21 +29,13 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionFailed,
 )
 from tests.authors import program_functions as functions
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
 assert simpleflow_lab.data.numpy_pandas
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def eventually(holds, seconds=60.0):
-    """Asked until it holds: for what another process does."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return True
 
 
 def is_gone(pid):
@@ -54,7 +46,7 @@ def is_gone(pid):
 
 
 def pids_in(file):
-    eventually(file.exists)
+    until(file.exists)
     return [int(word) for word in file.read_text().split()]
 
 
@@ -360,8 +352,8 @@ def test_it_dies_with_its_parent(tmp_path, function):
         interpreter, child = pids_in(pids)
         parent.kill()
     try:
-        assert eventually(lambda: is_gone(interpreter))
-        assert is_gone(child) or function == "sleeps" or eventually(lambda: is_gone(child))
+        assert until(lambda: is_gone(interpreter))
+        assert is_gone(child) or function == "sleeps" or until(lambda: is_gone(child))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
@@ -371,10 +363,10 @@ def test_a_program_dies_with_its_parent(tmp_path):
     code = "from simpleflow_lab import execute; execute.program(path='sleep')(lambda s: 0)(600)"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as parent:
         found = psutil.Process(parent.pid)
-        eventually(lambda: [c for c in found.children() if c.name() == "sleep"])
+        until(lambda: [c for c in found.children() if c.name() == "sleep"])
         sleeping = found.children()[0].pid
         parent.kill()
-    assert eventually(lambda: is_gone(sleeping))
+    assert until(lambda: is_gone(sleeping))
 
 
 def test_an_interrupt_at_the_terminal_is_not_meant_for_it(tmp_path):

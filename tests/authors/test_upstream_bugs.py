@@ -29,6 +29,7 @@ from simpleflow_lab.exceptions import WorkflowExecutionFailed
 from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.swf.event_types import EVENT_TYPES
 from tests.views.story import eventful
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 TASKS: Mapping[str, str] = {"task_list": "bugs", "version": "1"}
@@ -94,7 +95,7 @@ def test_ub_02_continue_as_new_works_on_every_way_to_run(lab: Lab) -> None:
         return rounds if rounds == 3 else self.submit(self.continue_as_new(rounds + 1)).result
 
     lab.start(defined(run, "rounds"), 0, workflow_id="bugs-rounds")
-    wait_for(lambda: lab.execution("bugs-rounds").status == "COMPLETED")
+    until(lambda: lab.execution("bugs-rounds").status == "COMPLETED")
     assert lab.execution("bugs-rounds").result(30) == 3
 
 
@@ -108,7 +109,7 @@ def test_ub_03_a_canceled_child_ends_the_wait_for_it(lab: Lab) -> None:
         return [future.cancelled, type(future.exception).__name__]
 
     execution = lab.start(defined(run, "cancels"), workflow_id="bugs-cancels")
-    wait_for(lambda: open_children(lab, execution))
+    until(lambda: open_children(lab, execution))
     lab.execution(open_children(lab, execution)[0]).request_cancel()
     execution.signal("canceled")
     assert execution.result(30) == [True, "TaskCanceled"]
@@ -200,7 +201,7 @@ def test_ub_07_the_next_run_takes_positional_arguments(lab: Lab) -> None:
         return [a, b] if b else self.submit(self.continue_as_new(a, 5)).result
 
     lab.start(defined(run, "positional_next"), 1, workflow_id="bugs-next")
-    wait_for(lambda: lab.execution("bugs-next").status == "COMPLETED")
+    until(lambda: lab.execution("bugs-next").status == "COMPLETED")
     assert lab.execution("bugs-next").result(30) == [1, 5]
 
 
@@ -448,13 +449,3 @@ def open_children(lab: Lab, execution: Any) -> list[str]:
         for event in execution.history()
         if event.type == "ChildWorkflowExecutionStarted"
     ]
-
-
-def wait_for(condition: Any, *, timeout: float = 60.0) -> None:
-    """Until the condition holds."""
-    pause = threading.Event()
-    for _ in range(int(timeout / 0.02)):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not come to that")

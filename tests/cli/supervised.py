@@ -11,20 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
+import pytest
+
+from simpleflow_lab import Lab
+from tests.waiting import until
 
 LONG = 60
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait until it holds; gives its value."""
-    end = time.monotonic() + LONG
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return found
 
 
 class Command:
@@ -116,3 +110,18 @@ def kill_one_at_work(folder: Path, works: Command) -> None:
     victim.suspend()
     (folder / f"killed-{number}").touch()
     victim.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Command]]:
+    """What starts commands in the folder of the test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with starting(tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """The store of the commands, whose engine is in this process; it serves nothing."""
+    with Lab(os.environ["SIMPLEFLOW_LAB_STORE"], serve="nothing") as opened:
+        yield opened

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import Lab
-from tests.cli.supervised import Command, until
+from tests.cli.supervised import Command
+from tests.waiting import until
 
 DOCS = Path(__file__).parents[2] / "docs"
 FLOWS = """

@@ -11,7 +11,8 @@ import pytest
 
 from simpleflow_lab import Lab
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import Command, starting, until
+from tests.cli.supervised import Command, starting
+from tests.waiting import until
 
 Start = Callable[..., Command]
 

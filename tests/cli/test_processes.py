@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,14 @@ from simpleflow_lab import Lab
 from simpleflow_lab.views.task_statistics import COLUMNS, StatisticsOfTasks
 from simpleflow_lab.views.workflow_listings import TaskChoice, workflow_tasks
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, kill_one_at_work, starting, until
+from tests.cli.supervised import LONG, Command, kill_one_at_work
+from tests.cli.supervised import lab as lab  # a fixture
+from tests.cli.supervised import start as start  # a fixture
 from tests.examples_count import repeats, trials
+from tests.waiting import until
 
 Start = Callable[..., Command]
 MODULE = ("--module", "supervised_flows")
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with starting(tmp_path) as begin:
-        yield begin
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """The store of the commands, whose engine is in this process; it serves nothing."""
-    with Lab(os.environ["SIMPLEFLOW_LAB_STORE"], serve="nothing") as opened:
-        yield opened
 
 
 def polling(lab: Lab, count: int) -> list[Any]:

@@ -20,8 +20,9 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.conventions import is_given_back
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, kill_one_at_work, running, starting, until
-from tests.examples_count import repeats
+from tests.cli.supervised import LONG, Command, kill_one_at_work, running, starting
+from tests.examples_count import repeats, trials
+from tests.waiting import until
 
 ADDRESS = "aws://eu-west-1/etl"
 MODULE = ("--module", "supervised_flows")
@@ -246,7 +247,7 @@ def test_a_start_for_others_has_no_poll_to_wait_for(tmp_path: Path, monkeypatch:
         assert LINGERS not in command.said
 
 
-@pytest.mark.parametrize("workflow", ["Pids", "Parent"])
+@pytest.mark.parametrize("workflow", ["Parent", *trials(["Pids"])])
 def test_a_start_runs_its_activities_when_another_process_decides_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workflow: str
 ) -> None:

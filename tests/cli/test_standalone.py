@@ -6,30 +6,17 @@ import base64
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from simpleflow_lab import Lab
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, starting, until
+from tests.cli.supervised import LONG, Command
+from tests.cli.supervised import lab as lab  # a fixture
+from tests.cli.supervised import start as start  # a fixture
+from tests.waiting import until
 
 Start = Callable[..., Command]
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with starting(tmp_path) as begin:
-        yield begin
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """The store of the commands, whose engine is in this process; it serves nothing."""
-    with Lab(os.environ["SIMPLEFLOW_LAB_STORE"], serve="nothing") as opened:
-        yield opened
 
 
 def task_lists(lab: Lab, workflow_id: str) -> set[str]:

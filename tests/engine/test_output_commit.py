@@ -16,10 +16,11 @@ from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.sqlite_store import SQLiteStore
 from simpleflow_lab.swf import decisions
-from tests.engine.test_threads import SOON, until, waiting
+from tests.engine.test_threads import SOON, waiting
 from tests.engine.test_threads import lab as lab  # its fixture, on the engine of this file
 from tests.engine.test_threads import threads as threads  # its fixture
 from tests.service.scenario import DOMAIN, Handle, Scenario
+from tests.waiting import until
 
 
 @pytest.fixture

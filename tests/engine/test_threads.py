@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from simpleflow_lab.engine.task_lists import Poll
 from simpleflow_lab.exceptions import LimitExceededFault, StoreError, UnknownResourceFault
 from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
+from tests.waiting import until
 
 SOON = 20.0
 """Seconds after which a test gives up on something that takes milliseconds."""
@@ -42,14 +43,6 @@ def lab(engine: EmbeddedSWF) -> Scenario:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(16) as pool:
         yield pool
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for another thread to get somewhere."""
-    end = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def waiting(engine: EmbeddedSWF, count: int) -> None:

@@ -19,6 +19,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.swf import decisions
 from simpleflow_lab.swf.conventions import is_worker_lost
 from tests.service.scenario import ACTIVITY_TYPE, WORKFLOW_TYPE, Handle, Scenario
+from tests.waiting import until
 
 Open = Callable[..., Scenario]
 HOUR = 3600
@@ -364,10 +365,10 @@ def test_what_keeps_the_interpreter_for_itself_keeps_no_timeout_running(tmp_path
         lab = Scenario(engine, ManualClock())
         lab.prepare()
         handle = lab.start()
-        lab.decide(activity(schedule_to_start_timeout="3"))
-        keep_the_interpreter(6)
+        lab.decide(activity(schedule_to_start_timeout="2"))
+        keep_the_interpreter(SUSPENDED_SECONDS + 1)
         assert lab.types(handle)[-1] == "ActivityTaskScheduled"
-        wait_for(lambda: "ActivityTaskTimedOut" in lab.types(handle))
+        until(lambda: "ActivityTaskTimedOut" in lab.types(handle))
 
 
 def keep_the_interpreter(seconds: float) -> None:
@@ -380,10 +381,3 @@ def keep_the_interpreter(seconds: float) -> None:
             pass
     finally:
         sys.setswitchinterval(switches)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)

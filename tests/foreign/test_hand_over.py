@@ -10,12 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -24,6 +22,7 @@ from simpleflow_lab.lab import Served
 from tests.engine.invariants import violations
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 from tests.s3 import Bucket
+from tests.waiting import until
 
 PROGRAM = Path(__file__).with_name("hand_over_flows.py")
 LIST = "hand-over"
@@ -88,15 +87,6 @@ def ours(lab: Lab) -> Iterator[None]:
     lab.start_workers(task_list=LIST)
     yield
     lab.workers.stop()
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """The first true value of the condition."""
-    while True:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
 
 
 def waiting(lab: Lab) -> tuple[Execution, Execution] | None:

@@ -6,11 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +17,7 @@ from simpleflow_lab import Lab
 from tests.engine.invariants import violations
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
 from tests.s3 import Bucket
+from tests.waiting import until
 
 LONG = 90
 FLOWS = """
@@ -141,13 +140,6 @@ class Parent(Workflow):
         own = self.submit(held, folder, "parent", large)
         return [child.result, own.result, self.submit(make, 50000).result == "x" * 50000]
 """
-
-
-def until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture

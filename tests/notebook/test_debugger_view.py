@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.notebook.debugger_view import DebuggerView
 from simpleflow_lab.settings import override
 from tests.notebook.kernel import Kernel
+from tests.waiting import until
 
 LIMIT = 30
 SPINS = False
@@ -39,14 +38,6 @@ lab = Lab(":memory:")
 execution = lab.start(Sums, 5, workflow_id="nightly")
 execution.wait()
 """
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + LIMIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 @pytest.fixture

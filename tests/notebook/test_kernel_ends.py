@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from simpleflow_lab import Lab
-from tests.cli.supervised import LONG, starting, until
+from tests.cli.supervised import LONG, starting
 from tests.notebook.kernel import Kernel
+from tests.waiting import until
 
 BUSY = """%%simpleflow
 import os, socket, sys, time

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.notebook.lab_overview import overview_of
 from simpleflow_lab.notebook.lab_view import LabView
+from tests.waiting import until
 
 LIMIT = 30
 EVIL = "<img src=x onerror=alert(1)>"
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + LIMIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def waiting_workflow() -> type[Workflow]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.notebook.live_view import LastingWaits, LiveView
 from simpleflow_lab.views.live_rows import ROW
 from simpleflow_lab.views.waiting import DECISION, SIGNAL, Wait
+from tests.waiting import until
 
 LIMIT = 30
 
@@ -35,14 +35,6 @@ def batches() -> type[Workflow]:
             return self.submit(work, 2).result
 
     return Batches
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + LIMIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 @pytest.fixture

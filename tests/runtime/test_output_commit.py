@@ -13,7 +13,8 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.engine.sqlite_store import SQLiteStore
-from tests.engine.test_threads import SOON, until
+from tests.engine.test_threads import SOON
+from tests.waiting import until
 
 seen: list[str] = []
 held: list[Callable[[], None]] = []

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.exceptions import DecisionBlockedError, ImpureWorkflowError
 from simpleflow_lab.swf.conventions import DEFINITION_DIFFERS_KEY
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -104,14 +105,6 @@ LOOK = """
         "warnings": execution.warnings,
     }))
 """
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + LIMIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 def simpleflow(store: Path, *words: str) -> str:

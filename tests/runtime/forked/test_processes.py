@@ -28,6 +28,7 @@ from simpleflow_lab.exceptions import ActivityCanceled, ObjectNotFoundError, Sto
 from tests.examples_count import repeats
 from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
+from tests.waiting import until
 
 TASKS = {"task_list": "processes", "version": "1", "executor": "processes", "raises_on_failure": True}
 
@@ -57,17 +58,8 @@ def made(function, **options):
     return activity.with_attributes(name=f"processes.{function.__name__}", **{**TASKS, **options})(function)
 
 
-def wait_until(fact, seconds=60.0):
-    """Wait for a fact of another process, which nobody can announce."""
-    deadline = time.monotonic() + seconds
-    while not (found := fact()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.005)
-    return found
-
-
 def pid_in(path: Path) -> int:
-    return wait_until(lambda: path.exists() and path.read_text().strip() and int(path.read_text()))
+    return until(lambda: path.exists() and path.read_text().strip() and int(path.read_text()))
 
 
 def is_alive(pid):
@@ -222,7 +214,7 @@ def test_it_dies_with_its_parent(tmp_path):
     pid = pid_in(path)
     parent.kill()
     parent.wait()
-    wait_until(lambda: not is_alive(pid))
+    until(lambda: not is_alive(pid))
 
 
 def test_an_interrupt_of_the_process_group_does_not_reach_it(tmp_path):
@@ -232,7 +224,7 @@ def test_an_interrupt_of_the_process_group_does_not_reach_it(tmp_path):
     try:
         pid = pid_in(path)
         os.killpg(parent.pid, signal.SIGINT)
-        wait_until(noticed.exists)
+        until(noticed.exists)
         assert is_alive(pid)
     finally:
         parent.kill()
@@ -249,7 +241,7 @@ def test_closing_the_lab_ends_it(tmp_path):
     with Lab(":memory:", activity_threads=1) as lab:
         lab.start(One, made(outlives).name, str(path))
         pid = pid_in(path)
-    wait_until(lambda: not is_alive(pid))
+    until(lambda: not is_alive(pid))
 
 
 # -- cancellation ------------------------------------------------------------------------------------------------------
@@ -304,7 +296,7 @@ def test_one_that_does_not_stop_is_killed_with_the_programs_it_started(monkeypat
         closed = task.closed()
         assert closed.type == "ActivityTaskCanceled"
         assert closed.attributes["details"].endswith("was killed, for it had not stopped after 0.3 s")
-        wait_until(lambda: not is_alive(pid))
+        until(lambda: not is_alive(pid))
 
 
 def test_one_that_holds_the_interpreter_is_killed_too(monkeypatch, tmp_path):
@@ -319,7 +311,7 @@ def test_one_that_holds_the_interpreter_is_killed_too(monkeypatch, tmp_path):
         pid = pid_in(tmp_path / "pid")
         task.request_cancel()
         assert task.closed().type == "ActivityTaskCanceled"
-        wait_until(lambda: not is_alive(pid))
+        until(lambda: not is_alive(pid))
 
 
 def test_a_coroutine_is_canceled_where_it_awaits(lab, tmp_path):
@@ -347,8 +339,8 @@ def test_the_process_of_a_terminated_execution_ends(lab, tmp_path, caplog):
     pid = pid_in(tmp_path / "pid")
     with caplog.at_level(logging.INFO, logger="simpleflow_lab"):
         execution.terminate("enough")
-        wait_until(lambda: not is_alive(pid))
-        wait_until(lambda: "was not answered" in caplog.text)
+        until(lambda: not is_alive(pid))
+        until(lambda: "was not answered" in caplog.text)
     assert caplog.text.count("nobody waits for it any more") == 1
 
 
@@ -395,7 +387,7 @@ def test_its_heartbeats_are_seen_here(lab, tmp_path):
         return activity.current_context()["activity_id"]
 
     execution = lab.start(One, made(reports).name, str(gate))
-    found = wait_until(lambda: [a for a in execution.progress().activities if a.progress == 0.999])
+    found = until(lambda: [a for a in execution.progress().activities if a.progress == 0.999])
     assert found[0].details == {"step": 999}
     gate.touch()
     assert execution.result(30) == "activity-processes.reports-1"
