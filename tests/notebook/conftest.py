@@ -48,6 +48,7 @@ def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inte
     shell: Any = InteractiveShell.instance(config=config)
     yield shell
     atexit.unregister(shell.atexit_operations)  # it can be done once
+    shell.displayhook.do_full_cache = False  # else it collects garbage, in all that this process holds
     shell.atexit_operations()
     InteractiveShell.clear_instance()
 
