@@ -19,6 +19,8 @@ from examples.basic import BasicWorkflow
 from simpleflow_lab import Lab
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Any]
 BASIC = "examples.basic.BasicWorkflow"
 DEEP = 100_000

@@ -13,6 +13,8 @@ import pytest
 from simpleflow_lab.commands.command_table import MODULES
 from tests.amazon.simulated import SimulatedAmazon
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Any]
 ADDRESS = "aws://eu-west-1/etl"
 

@@ -21,6 +21,8 @@ from tests.cli.supervised import start as start  # a fixture
 from tests.examples_count import repeats, trials
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Command]
 MODULE = ("--module", "supervised_flows")
 

@@ -9,12 +9,16 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from simpleflow_lab import Lab
 from tests.cli import supervised_flows as flows
 from tests.cli.supervised import LONG, Command
 from tests.cli.supervised import lab as lab  # a fixture
 from tests.cli.supervised import start as start  # a fixture
 from tests.waiting import until
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., Command]
 

@@ -15,6 +15,8 @@ import pytest
 
 from tests.notebook.kernel import ROOT, TIMEOUT_S, Kernel
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import pdb, sys
 from simpleflow_lab import Lab, Workflow, activity

@@ -11,6 +11,8 @@ from simpleflow_lab import Lab, Workflow, activity, futures, open_history, setti
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.swf.history import History
 
+pytestmark = pytest.mark.slow
+
 TASKS = {"task_list": "what-if", "version": "1"}
 calls: Counter[str] = Counter()
 

@@ -33,6 +33,8 @@ from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Scenario]
 
 

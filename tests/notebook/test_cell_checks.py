@@ -17,6 +17,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from simpleflow_lab import Lab
 from tests.notebook.kernel import Kernel
 
+pytestmark = pytest.mark.slow
+
 CELL = """%%simpleflow
 from simpleflow_lab import Workflow, activity
 

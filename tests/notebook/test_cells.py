@@ -12,6 +12,8 @@ from IPython.core.interactiveshell import InteractiveShell
 import simpleflow_lab.step.tasks  # noqa: F401  there to be imported again
 from simpleflow_lab import Lab, activity, step, workflow
 
+pytestmark = pytest.mark.slow
+
 BODY = """%%simpleflow
 from simpleflow_lab import Workflow, activity
 

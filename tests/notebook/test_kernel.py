@@ -10,6 +10,8 @@ import pytest
 
 from tests.notebook.kernel import Kernel
 
+pytestmark = pytest.mark.slow
+
 DEFINITIONS = """%%simpleflow
 import os, time
 from simpleflow_lab import Workflow, activity

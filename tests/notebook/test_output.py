@@ -9,6 +9,8 @@ import pytest
 
 from tests.notebook.kernel import Kernel, Reply
 
+pytestmark = pytest.mark.slow
+
 DEFINITIONS = """
 import logging, pathlib, threading, time
 from simpleflow_lab import Lab, Workflow, activity

@@ -21,6 +21,8 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
 from simpleflow_lab.runtime.connection import connect
 from simpleflow_lab.runtime.shared_store import SharedStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 PROGRAM = """

@@ -18,6 +18,8 @@ from simpleflow_lab import Lab, Workflow
 from simpleflow_lab.exceptions import ServiceUnreachableError
 from simpleflow_lab.runtime.shared_store import SharedStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LONG = 60.0
 """Longer than anything here takes, in seconds."""

@@ -14,6 +14,8 @@ import pytest
 
 from tests.examples_count import trials
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 7.0
 

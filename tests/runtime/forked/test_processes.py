@@ -30,6 +30,8 @@ from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 TASKS = {"task_list": "processes", "version": "1", "executor": "processes", "raises_on_failure": True}
 
 
