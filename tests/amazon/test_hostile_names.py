@@ -13,7 +13,7 @@ from simpleflow_lab import Lab
 from simpleflow_lab.swf.conventions import is_not_here
 from tests.amazon.conftest import ADDRESS, DOMAIN
 from tests.amazon.simulated import SimulatedAmazon
-from tests.cli.supervised import until
+from tests.waiting import until
 
 TASK_LIST = {"name": "hostile"}
 NAMES = [

@@ -136,7 +136,8 @@ def test_f5_a_worker_that_is_suspended_for_longer_than_its_heartbeat_timeout_ans
         start("worker.start", "-N", "1", *MODULE)
         assert execution.result(LONG) == [number]
         psutil.Process(pid).resume()
-        until(lambda: "came too late" in suspended.said)
+        # It returns its result too late, or is canceled by a heartbeat that comes first.
+        until(lambda: not [each for each in lab.pollers() if each.pid == pid and each.tasks])
         types = [event.type for event in execution.history()]
         assert types.count("ActivityTaskCompleted") == types.count("ActivityTaskTimedOut") == 1
         assert types[-1] == "WorkflowExecutionCompleted"
