@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.step.workflow import WorkflowStepMixin
 from tests.amazon.conftest import ADDRESS, DOMAIN
 from tests.amazon.simulated import SimulatedAmazon
+from tests.cli.supervised import until
 from tests.s3 import Bucket
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +109,16 @@ class Stepwise(Workflow, WorkflowStepMixin):
         self.submit(self.step("only", (long, 1))).wait()
 
 
+class Sums(Workflow):
+    """One activity."""
+
+    name = "policy.sums"
+    task_list = "policy"
+
+    def run(self, length):
+        return self.submit(long, length).result
+
+
 def quiet(notice: str) -> None:
     """Where the notices go that no test is about."""
 
@@ -160,6 +172,38 @@ def test_the_calls_of_everything_that_a_lab_does_are_the_actions_of_the_policy(
         used.add(f"swf:{operation}")
         used.update(f"swf:{decision['decisionType']}" for decision in request.get("decisions", ()))
     assert used == actions()
+
+
+def test_a_process_needs_the_statement_of_what_it_does_and_no_other(simulated: SimulatedAmazon) -> None:
+    def allow(sid: str) -> None:
+        def accepts(headers: Mapping[str, str]) -> tuple[str, str] | None:
+            action = f"swf:{headers['operation']}"
+            if action in actions(sid):
+                return None
+            refused.add(action)
+            return "AccessDeniedException", f"not authorized to perform: {action}"
+
+        simulated.accepts = accepts
+
+    def events() -> list[str]:
+        found = simulated.engine.get_workflow_execution_history(domain=DOMAIN, execution=execution)["events"]
+        return [event["eventType"] for event in found]
+
+    refused: set[str] = set()
+    allow("Operate")
+    with Lab(ADDRESS, notice=quiet, serve="nothing") as lab:
+        started = lab.start(Sums, 2)
+        execution = {"workflowId": started.workflow_id, "runId": started.run_id}
+    for sid, serves, reached in (
+        ("Decide", Lab.start_deciders, "ActivityTaskScheduled"),
+        ("Work", Lab.start_workers, "ActivityTaskCompleted"),
+        ("Decide", Lab.start_deciders, "WorkflowExecutionCompleted"),
+    ):
+        allow(sid)
+        with Lab(ADDRESS, notice=quiet, serve="nothing") as lab:
+            serves(lab, task_list="policy")
+            until(lambda reached=reached: reached in events())
+    assert refused <= {"swf:DescribeDomain"}  # that it is there is looked for, and is then taken for granted
 
 
 def named_in_code() -> set[str]:
