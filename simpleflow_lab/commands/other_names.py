@@ -39,6 +39,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("config", "settings", "env"), "info"),
     **dict.fromkeys(("check", "diagnose"), "doctor"),
     "version": "simpleflow --version",
+    "binaries.download": "the PATH of the workers: install programs there; nothing that an input names is downloaded",
     "export": "%simpleflow export FILE, in a notebook, whose definitions it writes to a module",
     "live": "%simpleflow live, in a notebook",
     "connect": "%simpleflow connect, in a notebook; in a shell, --store ADDRESS before the command",
@@ -52,10 +53,11 @@ def here(name: str, known: Iterable[str]) -> str | None:
 
     `workflow.ls` and `ls` are both `workflow.list`; of another noun a command is meant only if that has it.
     """
-    noun, dot, verb = name.lower().replace("-", "_").rpartition(".")
+    name = name.lower().replace("-", "_")
+    noun, _, verb = name.rpartition(".")
     words = OTHER_NAMES.get(verb)
-    if words is None or not dot:
-        return words
+    if words is None or name in OTHER_NAMES:
+        return OTHER_NAMES.get(name)
     commands = set(known)
     same_noun = [f"{noun}.{each.rpartition('.')[2]}" for each in words.split(" or ")]
     found = [each for each in same_noun if each in commands]

@@ -18,7 +18,7 @@ def test_no_name_stands_for_a_command_that_is_not_there_or_hides_one_that_is() -
     assert not OTHER_NAMES.keys() & COMMANDS
     for name, meant in OTHER_NAMES.items():
         assert set(meant.split(" or ")) <= COMMANDS or meant.startswith(
-            ("simpleflow --", "%load_ext", "%simpleflow ")
+            ("simpleflow --", "%load_ext", "%simpleflow ", "the PATH of the workers: ")
         ), name
 
 
