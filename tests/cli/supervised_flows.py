@@ -43,6 +43,7 @@ def deaf(folder):
     task_list="supervised-activities",
     heartbeat_timeout=2,
     schedule_to_start_timeout=3600,
+    schedule_to_close_timeout=3600,
     retry=9,
 )
 def killed(folder, number):

@@ -111,13 +111,13 @@ def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kills", [*trials([10]), *repeats([100])])
+@pytest.mark.parametrize(("processes", "kills"), [*trials([(4, 10)]), *repeats([(16, 100)])])
 def test_f3_killed_workers_and_deciders_lose_nothing_and_run_nothing_again_that_is_recorded(
-    start: Start, lab: Lab, tmp_path: Path, kills: int
+    start: Start, lab: Lab, tmp_path: Path, processes: int, kills: int
 ) -> None:
     execution = lab.start(supervised("Killed"), str(tmp_path), kills)
     decides = start("decider.start", "-N", "2", *MODULE)
-    works = start("worker.start", "-N", "8", *MODULE)
+    works = start("worker.start", "-N", str(processes), *MODULE)
     for number in range(kills):
         kill_one_at_work(tmp_path, works)
         if number % 5 == 0:
