@@ -23,6 +23,7 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, VALUE_LIMIT, bounded, s
 from simpleflow_lab.views.history_fold import tasks_of
 from simpleflow_lab.views.style import STATES
 from simpleflow_lab.views.task_labels import task_label
+from simpleflow_lab.views.uncollected import seldom_collected
 
 MAX_LISTED: Final = 200
 """Most commands, events and lines of one step that are sent."""
@@ -45,6 +46,7 @@ FUTURE_STATES: Final = {
 """How a future's state is shown: glyph, word, colour."""
 
 
+@seldom_collected()
 def overview(steps: ReplaySteps) -> dict[str, Any]:
     """What does not change from step to step: names, a mark for each step, the bars of the chart."""
     history = steps.history
