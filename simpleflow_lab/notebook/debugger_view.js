@@ -133,8 +133,7 @@ function render({ model, el }) {
   }
   for (const name of followed) model.on(`change:${name}`, changed);
   paint();
-  const observer = new ResizeObserver(() => { parts[1].draw(); gantt.draw(); });
-  observer.observe(root);
+  const forget = whenResized(root, () => { parts[1].draw(); gantt.draw(); });
   const watch = setInterval(() => {
     const silent = store.waits === null ? 0 : (performance.now() - store.since) / 1000;
     stale.hidden = silent < SILENT || model.get("busy") !== "";
@@ -152,8 +151,9 @@ function render({ model, el }) {
   }, NEWS);
   return () => {
     clearInterval(listen); sight.disconnect();
-    clearInterval(watch); observer.disconnect(); cancelAnimationFrame(asked); cancelAnimationFrame(charted);
+    clearInterval(watch); forget(); cancelAnimationFrame(asked); cancelAnimationFrame(charted);
     for (const name of followed) model.off(`change:${name}`, changed);
+    root.remove();  // JupyterLab keeps the place of a view for ever
   };
 }
 

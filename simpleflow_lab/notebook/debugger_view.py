@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import pathlib
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -26,12 +25,11 @@ import traitlets
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
 from simpleflow_lab.exceptions import DecisionTooLongError, SimpleflowLabError, UsageError
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of, style_sheet
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
 logger = logging.getLogger(__name__)
 
-_FILES: Final = pathlib.Path(__file__).parent
 _IDLE: Final = 2.0
 """Seconds without anything to do after which the thread ends."""
 _MOVES: Final = frozenset({"go", "event", "line", "condition", "failure", "divergence", "parting", "reload"})
@@ -41,7 +39,7 @@ class DebuggerView(anywidget.AnyWidget):
     """The view of one debugger."""
 
     _esm = module_of("lanes.js", "debugger_view.js")
-    _css = _FILES / "debugger_view.css"
+    _css = style_sheet("debugger_view.css")
 
     overview = traitlets.Dict().tag(sync=True)
     """What does not change from step to step."""

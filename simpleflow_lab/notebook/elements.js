@@ -66,3 +66,11 @@ function say(model, message) {
   catch { model.set("notice", "this could not be sent: the kernel is gone; run the cell again"); }
 }
 
+// Calls `act` whenever this element has another size, until the function that it gives is called. JupyterLab keeps every
+// ResizeObserver with what it refers to: this one refers to nothing of a view that is gone.
+function whenResized(element, act) {
+  let call = act;
+  const observer = new ResizeObserver(() => call?.());
+  observer.observe(element);
+  return () => { call = null; observer.disconnect(); };
+}

@@ -82,6 +82,7 @@ function render({ model, el }) {
   draw();
   say({ kind: "shown" });
   return () => {
+    root.remove();  // JupyterLab keeps the place of a view for ever
     model.off("change:overview", draw); model.off("change:notice", draw);
     say({ kind: "hidden" });
   };

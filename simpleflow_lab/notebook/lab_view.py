@@ -10,7 +10,6 @@ again.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.following_view import FollowingView
 from simpleflow_lab.notebook.lab_overview import LabOverview, overview_of
-from simpleflow_lab.notebook.widget_messages import module_of
+from simpleflow_lab.notebook.widget_messages import module_of, style_sheet
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded, shortened
 from simpleflow_lab.views.style import STATUSES
 
@@ -28,14 +27,13 @@ EVERY: Final = 1.0
 """Seconds between two updates, at least."""
 _MAX_COUNT: Final = 1_000
 """The most activities at once that a reader can ask for."""
-_FILES: Final = pathlib.Path(__file__).parent
 
 
 class LabView(FollowingView):
     """One Lab, live."""
 
     _esm = module_of("lab_view.js")
-    _css = (_FILES / "live_view.css").read_text(encoding="utf-8")
+    _css = style_sheet("live_view.css")
 
     overview = traitlets.Dict().tag(sync=True)
     """What there is to see, as `overview_record` gives it."""

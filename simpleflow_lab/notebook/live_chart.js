@@ -172,9 +172,8 @@ function chart(store, model, select) {
       ArrowRight: () => pan(.1), 0: () => { chosen.zoom = null; draw(); } }[event.key];
     if (act) { event.preventDefault(); act(); }
   });
-  const observer = new ResizeObserver(draw);
-  observer.observe(box);
-  return { panel, draw, dispose: () => { observer.disconnect(); cancelAnimationFrame(asked); } };
+  const forget = whenResized(box, draw);
+  return { panel, draw, dispose: () => { forget(); cancelAnimationFrame(asked); } };
 }
 
 // Of bars of a row that are drawn from the left to the right: where one of this look that reaches from `left` to `right`

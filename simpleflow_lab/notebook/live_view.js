@@ -41,6 +41,7 @@ function newStore(model) {
   };
   change();
   model.on("change:changes", change);
+  model.on("destroy", () => { store.replace({ mark: 0, rows: [] }); model.set("rows", null); });  // JupyterLab keeps the model
   model.on("msg:custom", message => {
     if (message.kind === "rows") { store.replace(message); store.changed("rows"); }
     if (message.kind === "lineage") {
@@ -171,6 +172,7 @@ function render({ model, el }) {
     clearInterval(watch);
     store.listeners.delete(listener);
     for (const view of Object.values(views)) view.dispose?.();
+    root.remove();  // JupyterLab keeps the place of a view for ever
     say(model, { kind: "hidden" });
   };
 }

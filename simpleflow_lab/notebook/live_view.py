@@ -12,7 +12,6 @@ changed are sent at most every `FASTEST` seconds, until the execution has closed
 from __future__ import annotations
 
 import datetime
-import pathlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +22,7 @@ import traitlets
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.following_view import FollowingView
-from simpleflow_lab.notebook.widget_messages import module_of
+from simpleflow_lab.notebook.widget_messages import module_of, style_sheet
 from simpleflow_lab.views import live_rows
 from simpleflow_lab.views.attempts import UNFINISHED, Attempt
 from simpleflow_lab.views.explanation_lines import STATUS, WAITS
@@ -40,7 +39,6 @@ _GRACE: Final = 1.0
 """Seconds for which a decision is not said to be waited for: it is about to be made."""
 _EXPLAINED: Final = 3
 """The most lines of the explanation of one that is open."""
-_FILES: Final = pathlib.Path(__file__).parent
 _LOG_TAIL: Final = 200
 """Records of the log that are shown: the latest."""
 
@@ -54,7 +52,7 @@ class LiveView(FollowingView):
     """One execution, live."""
 
     _esm = module_of("lanes.js", "live_chart.js", "live_tasks.js", "live_view.js")
-    _css = _FILES / "live_view.css"
+    _css = style_sheet("live_view.css")
 
     styles = traitlets.Dict().tag(sync=True)
     """By the state of a task: its word, glyph and colour."""

@@ -10,8 +10,16 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
 def module_of(*names: str) -> str:
     """The text of a view's ES module: `elements.js`, which all of them share, and the files of these names."""
-    folder = Path(__file__).parent
-    return "".join((folder / each).read_text(encoding="utf-8") for each in ("elements.js", *names))
+    return "".join(_text(each) for each in ("elements.js", *names))
+
+
+def style_sheet(name: str) -> str:
+    """The text of a view's style sheet. anywidget would watch a path for changes, and keep every view for that."""
+    return _text(name)
+
+
+def _text(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def answer_while_a_cell_runs(view: Any) -> None:

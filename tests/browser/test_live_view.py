@@ -10,6 +10,7 @@ import pytest
 from simpleflow_lab.notebook.widget_messages import module_of
 from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
+from tests.cli.supervised import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -179,6 +180,37 @@ def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_
     has_text(view, "its kernel has gone")
     has_text(view.locator("header"), "was OPEN")
     assert view.get_by_role("button", name="Terminate…").is_disabled()
+
+
+def test_of_a_view_whose_cell_runs_again_nothing_stays_in_the_page(page: NotebookPage) -> None:
+    page.start_all()
+    page.cell(3).get_by_role("button", name="Send signal").click()
+    page.wait_until_run()
+    for _ in range(6):
+        shown = page.cell(2).locator(".sfl-live").element_handle()
+        page.page.evaluate(
+            """() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 2;
+                window.jupyterapp.commands.execute("notebook:run-cell"); }"""
+        )
+        page.page.wait_for_function("shown => !shown.isConnected", arg=shown)
+        page.cell(2).locator(".sfl-live").wait_for()
+        shown.dispose()  # else it would keep what it names
+    session = page.page.context.new_cdp_session(page.page)
+
+    def canvases() -> int:
+        session.send("HeapProfiler.collectGarbage")
+        prototype = session.send("Runtime.evaluate", {"expression": "HTMLCanvasElement.prototype"})["result"]
+        found = session.send("Runtime.queryObjects", {"prototypeObjectId": prototype["objectId"]})["objects"]
+        number = session.send(
+            "Runtime.callFunctionOn",
+            {"objectId": found["objectId"], "functionDeclaration": "function() { return this.length; }"},
+        )
+        session.send("Runtime.releaseObject", {"objectId": found["objectId"]})
+        return int(number["result"]["value"])
+
+    # The page may hold the one that has gone last; of six, one after the other, no more.
+    until(lambda: canvases() <= page.page.locator("canvas").count() + 1)
+    assert page.console_errors == []
 
 
 def test_a_task_that_the_close_cut_off_is_told_from_others_without_colours(page: NotebookPage) -> None:

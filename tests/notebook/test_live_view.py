@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.exceptions import StoreError
+from simpleflow_lab.notebook.debugger_view import DebuggerView
+from simpleflow_lab.notebook.lab_view import LabView
 from simpleflow_lab.notebook.live_view import LastingWaits, LiveView
 from simpleflow_lab.views.live_rows import ROW
 from simpleflow_lab.views.waiting import DECISION, SIGNAL, Wait
@@ -434,3 +438,16 @@ def test_the_signal_that_a_child_waits_for_is_sent_to_the_child(lab: Lab) -> Non
     assert above.result(LIMIT) == "done"
     until(lambda: shown.notice == f"signal go was sent to {child}")
     shown.close()
+
+
+def test_of_a_view_that_is_closed_nothing_stays(lab: Lab, execution: Any) -> None:
+    views: list[Any] = [LiveView(execution), LabView(lab), DebuggerView(execution.debug())]
+    left = [weakref.ref(each) for each in views]
+    while views:
+        views.pop().close()
+
+    def stays() -> list[Any]:
+        gc.collect()
+        return [each for each in left if each() is not None]
+
+    until(lambda: not stays())
