@@ -21,7 +21,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import AttemptColumns
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chart_head import INK, chart_layout
-from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
+from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
 from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import GROUPS, SPANS, Lanes
 from simpleflow_lab.views.gantt_numbers import draw_numbers
@@ -160,16 +160,19 @@ def _layout(
     waits: str,
 ) -> dict[str, Any]:
     parts = [drawing.note]
+    if unhandled := len(folded.unhandled):
+        parts.insert(0, f"<b>⚠ {count(unhandled, 'unhandled failure')}</b>")
     if waits:
         parts.append(f"waits for {escape(shortened(waits, _WAITS_LIMIT), HOVER_LIMIT)}")
     head = chart_layout(summary, *parts, title=title)
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     rows = max(drawing.rows, 1)
-    top = 82 + 21 * drawing.legend_rows()
+    plot = max(rows * drawing.row_height, 60)
+    bottom = max(46 + 21 * drawing.legend_rows(), 200 - plot)  # on a narrow page the legend is high
     return {
         **head,
-        "height": top + max(rows * drawing.row_height, 60) + 46,
-        "margin": {"l": 20, "r": 20, "t": top, "b": 46},
+        "height": 76 + plot + bottom,
+        "margin": {"l": 20, "r": 20, "t": 76, "b": bottom},
         "barmode": "overlay",
         "uniformtext": {"minsize": 8, "mode": "hide"},
         "dragmode": "zoom",
@@ -181,6 +184,7 @@ def _layout(
             "range": [_plain(start, -margin), _plain(end, max(margin, _room_for_labels(drawing, start, end)))],
             "gridcolor": _GRID,
             "zeroline": False,
+            "tickangle": 0,
             "title": {"text": "time (UTC)", "font": {"size": 11}},
         },
         "yaxis": {
@@ -195,7 +199,7 @@ def _layout(
             "zeroline": False,
         },
         "shapes": [_band(first, last) for first, last in drawing.bands[::2]],
-        "annotations": _annotations(folded, top),
+        "annotations": [] if folded.tasks else [_nothing_scheduled()],
     }
 
 
@@ -236,27 +240,16 @@ def _band(first: int, last: int) -> dict[str, Any]:
     }
 
 
-def _annotations(folded: FoldedHistory, top: int) -> list[dict[str, Any]]:
-    unhandled = len(folded.unhandled)
-    if unhandled:
-        # On the line of the title, left of where plotly's buttons appear.
-        shift = {"xanchor": "right", "xshift": -205, "yshift": top - 36}
-        return [_annotation(f"⚠ unhandled failures: {unhandled:,}", x=1, y=1, **shift)]
-    if not folded.tasks:
-        return [_annotation("nothing was scheduled", x=0.5, y=0.5, xanchor="center")]
-    return []
-
-
-def _annotation(text: str, **place: Any) -> dict[str, Any]:
+def _nothing_scheduled() -> dict[str, Any]:
     colour = style_of("timed_out").colour
     return {
-        "text": f"<b>{text}</b>",
+        "text": "<b>nothing was scheduled</b>",
         "xref": "paper",
         "yref": "paper",
+        "x": 0.5,
+        "xanchor": "center",
+        "y": 0.5,
         "yanchor": "bottom",
         "showarrow": False,
         "font": {"color": colour},
-        "bordercolor": colour,
-        "borderpad": 4,
-        **place,
     }

@@ -15,6 +15,8 @@ from simpleflow_lab.views.task_labels import task_label
 
 _WRAP: Final = 90
 """Characters in a line of a hover box."""
+_ROW_LABEL: Final = 30
+"""Characters of a row's label: on a narrow page, too, there must be room for the bars."""
 
 
 def hover_of(attempt: Attempt, tries: int, limit: int, note: str = "", neighbours: str = "") -> Html:
@@ -91,7 +93,7 @@ def why(attempt: Attempt) -> str:
 
 def row_label(attempt: Attempt) -> Html:
     """A task in few characters, with its kind if that is no activity."""
-    label = task_label(attempt.id, None if attempt.kind == TIMER else attempt.name)
+    label = task_label(attempt.id, None if attempt.kind == TIMER else attempt.name, _ROW_LABEL)
     return escape(f"{kind_sign(attempt.kind)}{label}")
 
 

@@ -135,8 +135,8 @@ def graph(
     layout = {
         **head,
         "hoverlabel": {**head["hoverlabel"], "align": "left"},
-        "height": 103 + max(len(nodes) * _ROW, 60) + 20,
-        "margin": {"l": 20, "r": 20, "t": 103, "b": 20},
+        "height": 76 + max(len(nodes) * _ROW, 60) + 62,
+        "margin": {"l": 20, "r": 20, "t": 76, "b": 62},
         "xaxis": {"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
         "yaxis": {"range": [max(len(nodes), 1) - 0.5, -0.5], "tickvals": [], "showgrid": False, "zeroline": False},
     }

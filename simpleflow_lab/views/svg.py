@@ -413,9 +413,6 @@ class _Picture:
                 y = self._y(float(note.y), note.yref)
             else:
                 y = self._top + (1 - float(note.y)) * self._plot_height
-            if note.bordercolor:  # the one on the line of the title
-                yield text_element(note.text, self._right, 26, size=size, anchor="end", colour=note.font.color)
-                continue
             text = note.text
             if note.xref == "paper" and note.x == 0 and note.xanchor == "left":
                 x = 14.0

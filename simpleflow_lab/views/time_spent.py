@@ -193,12 +193,11 @@ def concurrency(
     layout = {
         **head,
         "height": 370,
-        "margin": {"l": 50, "r": 36, "t": 110, "b": 46},
+        "margin": {"l": 50, "r": 36, "t": 82, "b": 74},
         "hovermode": "x unified",
         "hoversubplots": "axis",
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
         "hoverlabel": {**head["hoverlabel"], "namelength": -1},
-        "legend": {**head["legend"], "y": 1.04},
         "xaxis": {"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
                "title": {"text": "time (UTC)", "font": {"size": 11}}},
         **axes,

@@ -223,6 +223,10 @@ class Chromium:
         page.load(f"{lab.url}/doc/tree/{quote(notebook)}?reset")
         return page
 
+    def blank(self) -> Page:
+        """An empty page, without a JupyterLab."""
+        return self._browser.new_page(viewport={"width": self._width, "height": self._height})
+
 
 class Workbench:
     """A JupyterLab and a page of it in which one notebook after the other is opened: loading the page takes ten times

@@ -10,7 +10,7 @@ import pytest
 from simpleflow_lab.notebook.widget_messages import module_of
 from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
-from tests.cli.supervised import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
