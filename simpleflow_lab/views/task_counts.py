@@ -5,11 +5,16 @@ All attempts of a task count as one, in the state of the latest.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from simpleflow_lab.views.attempts import UNFINISHED, Attempt, is_failure
+
+_TASK: Final = operator.attrgetter("kind", "id")
+_KIND_AND_STATE: Final = operator.attrgetter("kind", "state")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +27,12 @@ class TaskCounts:
     """Names of the types of what runs, without repetition."""
 
     @classmethod
-    def of(cls, attempts: Iterable[Attempt]) -> TaskCounts:
+    def of(cls, attempts: Sequence[Attempt]) -> TaskCounts:
         """Those of the tasks with these attempts."""
-        latest = {(attempt.kind, attempt.id): attempt for attempt in attempts}.values()
+        latest = dict(zip(map(_TASK, attempts), attempts, strict=True)).values()
         running = [one for one in latest if one.open and one.started is not None and one.state != UNFINISHED]
         return cls(
-            by_kind_and_state=Counter([(one.kind, one.state) for one in latest]),
+            by_kind_and_state=Counter(map(_KIND_AND_STATE, latest)),
             running_names=tuple(dict.fromkeys(one.name for one in running)),
         )
 
