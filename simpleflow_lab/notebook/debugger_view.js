@@ -18,7 +18,7 @@ const KEYS = [
   ["c", "to a condition, as total > 5 or len(step.commands) > 2; with Shift+Enter backwards, as for a line"],
   ["p", "to where another execution parts from this one"], ["u", "filter the futures"],
   ["↑ ↓", "the future before, the next one, when the table of futures has the focus"],
-  ["r", "replay again: the history and the code as they are now"], ["Esc", "stop to look, close this, forget the selection"],
+  ["r", "replay again: the history and the code as they are now"], ["Esc", "stop to look, close this, forget the selection; once more: back to the notebook"],
   ["?", "this list"],
 ];
 const stores = new WeakMap();
@@ -102,16 +102,16 @@ function render({ model, el }) {
     d: () => store.move({ kind: "divergence" }), r: () => store.move({ kind: "reload" }),
     e: () => parts[2].focus("event"), l: () => parts[2].focus("line"), c: () => parts[2].focus("condition"),
     p: () => parts[2].focus("parting"), u: () => panes[2].focus(), "?": () => help.toggle(),
-    Escape: () => { say(model, { kind: "stop" }); help.toggle(false); pick({ future: null, line: null }); root.focus(); },
+    Escape: () => { say(model, { kind: "stop" }); help.toggle(false); pick({ future: null, line: null });
+      if (document.activeElement === root) leave(root); else root.focus(); },
   };
   root.addEventListener("keydown", event => {
-    event.stopPropagation();  // the notebook's own keys would move cells, or delete them
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.matches("input:not([type='range']), select, textarea");
     const act = typing && event.key !== "Escape" ? null : actions[event.key];
     if (act) { event.preventDefault(); act(); }
   });
-  for (const kind of ["keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
+  takeKeys(root);
   root.addEventListener("sfl-go", event => { event.stopPropagation(); actions[event.detail](); });
 
   const followed = ["overview", "shown", "details", "futures", "sources", "notice", "busy", "opened", "news"];

@@ -74,3 +74,14 @@ function whenResized(element, act) {
   observer.observe(element);
   return () => { call = null; observer.disconnect(); };
 }
+
+// Keys that are pressed in a view are not the notebook's, which would move cells, or delete them; Escape gives them back.
+function takeKeys(root) {
+  for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
+  root.addEventListener("keydown", event => {
+    const clears = event.target.type === "search" && event.target.value;  // a field to search in is emptied first
+    if (event.key === "Escape" && !event.defaultPrevented && !clears) leave(root);
+  });
+}
+
+const leave = root => root.parentElement?.closest("[tabindex]")?.focus();

@@ -28,7 +28,7 @@ function render({ model, el }) {
   const root = h("section", { class: "sfl-live sfl-lab mathjax_ignore tex2jax_ignore", "aria-label": "live view of a Lab", "data-place": model.get("place") },
     head, h("h4", {}, "Executions"), h("div", { class: "sfl-row" }, filter, states, info), executions.element,
     h("h4", {}, "Task lists"), lists.element, h("h4", {}, "Workers of this process"), workers, start, notice);
-  for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
+  takeKeys(root);
   el.append(root);
 
   const rows = new Map();  // of workers: what a reader is typing there stays

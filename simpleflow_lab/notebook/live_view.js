@@ -89,7 +89,7 @@ function render({ model, el }) {
   const root = h("section", { class: "sfl-live mathjax_ignore tex2jax_ignore",
     "aria-label": `live view of ${model.get("summary").title.workflow_id}`, "data-place": model.get("place") }, spoken, head, actions.element, notice,
     tabs.element, ...Object.values(views).map(view => view.panel), detail);
-  for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, event => event.stopPropagation());
+  takeKeys(root);
   el.append(root);
 
   function select(event) {
@@ -292,7 +292,7 @@ function askingButton(text, question, act) {
     button.textContent = on ? button.ask || question : text; button.classList.toggle("sfl-sure", on);
   };
   const button = h("button", { type: "button", onclick: () => { if (timer) { ask(false); act(); } else ask(true); },
-    onkeydown: event => { if (event.key === "Escape") ask(false); }, onblur: () => ask(false) }, text);
+    onkeydown: event => { if (event.key === "Escape" && timer) { event.preventDefault(); ask(false); } }, onblur: () => ask(false) }, text);
   return button;
 }
 
