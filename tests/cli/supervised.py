@@ -102,12 +102,19 @@ def running(folder: Path, works: Command) -> Iterator[tuple[int, int]]:
             yield int(number), int(pid)
 
 
+def suspended(pid: int) -> psutil.Process:
+    """Suspend a process; it does nothing any more when this returns."""
+    process = psutil.Process(pid)
+    process.suspend()
+    until(lambda: process.status() == psutil.STATUS_STOPPED)
+    return process
+
+
 def kill_one_at_work(folder: Path, works: Command) -> None:
     """`kill -9` for a process that has an activity of `Killed`."""
     number, pid = until(lambda: next(running(folder, works), None))
     # Its next attempt returns; this one sees it when it is dead.
-    victim = psutil.Process(pid)
-    victim.suspend()
+    victim = suspended(pid)
     (folder / f"killed-{number}").touch()
     victim.kill()
 

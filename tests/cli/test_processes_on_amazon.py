@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from simpleflow_lab import Lab
@@ -20,7 +19,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.swf.conventions import is_given_back
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, kill_one_at_work, running, starting
+from tests.cli.supervised import LONG, Command, kill_one_at_work, running, starting, suspended
 from tests.examples_count import repeats, trials
 from tests.waiting import until
 
@@ -129,21 +128,21 @@ def test_f5_a_worker_that_is_suspended_for_longer_than_its_heartbeat_timeout_ans
     with Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab:
         execution = lab.start(flows.Killed, str(tmp_path), 1)
         start("decider.start", "-N", "1", *MODULE)
-        suspended = start("worker.start", "-N", "1", *MODULE)
-        number, pid = until(lambda: next(running(tmp_path, suspended), None))
-        psutil.Process(pid).suspend()
+        works = start("worker.start", "-N", "1", *MODULE)
+        number, pid = until(lambda: next(running(tmp_path, works), None))
+        process = suspended(pid)
         (tmp_path / f"killed-{number}").touch()  # so its next attempt returns, and this one when it is resumed
         start("worker.start", "-N", "1", *MODULE)
         assert execution.result(LONG) == [number]
-        psutil.Process(pid).resume()
+        process.resume()
         # It returns its result too late, or is canceled by a heartbeat that comes first.
         until(lambda: not [each for each in lab.pollers() if each.pid == pid and each.tasks])
         types = [event.type for event in execution.history()]
         assert types.count("ActivityTaskCompleted") == types.count("ActivityTaskTimedOut") == 1
         assert types[-1] == "WorkflowExecutionCompleted"
         # It is the same process, and works on.
-        assert [each.pid for each in suspended.children()] == [pid]
-        assert suspended.stop() == 0
+        assert [each.pid for each in works.children()] == [pid]
+        assert works.stop() == 0
 
 
 def test_a_service_that_is_not_there_yet_is_waited_for(
