@@ -18,8 +18,8 @@ from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.step.workflow import WorkflowStepMixin
 from tests.amazon.conftest import ADDRESS, DOMAIN
 from tests.amazon.simulated import SimulatedAmazon
-from tests.cli.supervised import until
 from tests.s3 import Bucket
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 TASKS: dict[str, Any] = {"task_list": "policy", "version": "1"}
