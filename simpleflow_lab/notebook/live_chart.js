@@ -126,7 +126,7 @@ function chart(store, model, select) {
       let since = until;
       for (const i of lane.queued) since = Math.min(since, rows[i][field.scheduled]);
       g.fillStyle = styleOf(model, rows[lane.queued.values().next().value][field.state]).colour;
-      g.globalAlpha = .25 * (store.lineage ? .15 : 1); g.fillRect(x(since), top + thick / 3, (until - since) * scale, thick / 3);
+      g.globalAlpha = .25 * (store.lineage?.before.size || store.lineage?.after.size ? .15 : 1); g.fillRect(x(since), top + thick / 3, (until - since) * scale, thick / 3);
       g.globalAlpha = 1;
       if (chosen.selected !== null) inSight(lane.queued, (row, began, started, closed) => marks(row, began, started, closed, top));
       g.fillStyle = css.color;

@@ -59,7 +59,8 @@ function newStore(model) {
   store.relation = row => {
     const { lineage, chosen } = store, event = row[field.event];
     if (!lineage || lineage.event !== chosen.selected) return "";
-    return event === chosen.selected ? "self" : lineage.before.has(event) ? "before" : lineage.after.has(event) ? "after" : "other";
+    return event === chosen.selected ? "self" : lineage.before.has(event) ? "before" : lineage.after.has(event) ? "after"
+      : lineage.before.size || lineage.after.size ? "other" : "";  // beside one that stands alone nothing is pale
   };
   const tick = () => { store.now = model.get("summary").seconds || 0; store.seenAt = performance.now(); };
   tick();
