@@ -120,7 +120,7 @@ def _signal_waits(history: History, end: float) -> Iterator[Span]:
     """From each decision after which the code waited for a signal, up to the next one that was made."""
     triggers = DecisionTriggers(history)
     closed = [_at(decision.closed, end) for decision in triggers.completed]
-    for waits, first, last in zip(triggers.waits_after, closed, [*closed[1:], end], strict=True):
+    for waits, (first, last) in zip(triggers.waits_after, itertools.pairwise([*closed, end]), strict=True):
         if waits.signals:
             yield first, last
 
