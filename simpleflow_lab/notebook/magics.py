@@ -266,15 +266,19 @@ class SimpleflowMagics(Magics):
             if not self._lab.closed:
                 return self._lab
             address = self._lab.address
-        lab = self._open_lab(address)
+        lab = None if anew and address == ":memory:" else self._open_lab(address)
         if lab is None:
             lab = self._session.open_anew(address, domain=domain, new=new)
             self._opened.append(lab)
         return lab
 
     def _open_lab(self, address: str) -> Lab | None:
-        """A Lab of the user or of this session that has this store open, `None` if there is none."""
-        things = [*self.shell.user_ns.values(), *self._opened]
+        """A Lab of the user or of this session that has this store open, `None` if there is none.
+
+        Each Lab in memory is a store of its own: the setting `:memory:` means the latest one of this session.
+        """
+        own = reversed(self._opened)
+        things = own if address == ":memory:" else [*self.shell.user_ns.values(), *own]
         labs = (thing for thing in things if isinstance(thing, Lab) and not thing.closed)
         return next((lab for lab in labs if _same_store(lab.address, address)), None)
 
@@ -359,7 +363,7 @@ def commands() -> tuple[CommandSpec, ...]:
 
 def _same_store(one: str, other: str) -> bool:
     if ":memory:" in (one, other):
-        return False
+        return one == other
     return os.path.realpath(os.path.expanduser(one)) == os.path.realpath(os.path.expanduser(other))
 
 

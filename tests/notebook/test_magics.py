@@ -407,6 +407,18 @@ def test_a_file_of_somebody_else_is_left_alone(shell: InteractiveShell, tmp_path
     assert file.read_text().startswith("Dear Sir")
 
 
+def test_commands_on_a_store_in_memory_act_on_the_same_one(
+    defined: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", ":memory:")
+    magic(defined, "workflow.start Doubling --input [4] --workflow-id in-memory")
+
+    assert magic(defined, "workflow.list")["workflow_id"].tolist() == ["in-memory"]
+    assert magic(defined, "workflow.tasks in-memory")["state"].tolist() == ["completed"]
+    magic(defined, "connect :memory:")  # a new one, as each `Lab(":memory:")` is
+    assert len(magic(defined, "workflow.list")) == 0
+
+
 def test_an_execution_without_its_definition_is_reported_and_stays_open(shell: InteractiveShell, store: Path) -> None:
     shell.run_cell(DEFINITIONS, cell_id="a").raise_error()
     magic(shell, "workflow.start Waiting --detach --workflow-id waits")
