@@ -80,7 +80,6 @@ class Poll(Waiter):
         "identity",
         "is_connected",
         "is_remote",
-        "number",
         "seconds",
         "session",
         "start_ticket",
@@ -103,8 +102,6 @@ class Poll(Waiter):
         """The client session of the process that polls; `None` for one that has none."""
         self.client_number: int | None = None
         """The number that its client has given it, if it has a session; see `ClientPolls`."""
-        self.number = 0
-        """The order in which the polls of a list came."""
         self.assigned: tuple[ScheduledTask, int] | None = None
         """The task that was assigned to the poll, and its startedEventId."""
         self.ticket = 0
@@ -122,6 +119,40 @@ class Poll(Waiter):
         return self.session is not None or not self.is_remote
 
 
+class _WaitingPolls:
+    """The waiting polls of one client session, or of all clients without one.
+
+    Of a session the poll that came last is served first: its thread ran last, and what it works with is still in the
+    processor's caches. The others can't be told apart: of those it is the one that has waited longest.
+    """
+
+    __slots__ = ("_is_of_session", "numbers", "polls")
+
+    def __init__(self, session: ClientSession | None) -> None:
+        self.polls = deque[Poll]()
+        """The polls, in the order in which they came."""
+        self.numbers = deque[int]()
+        """As many numbers, ascending: when they came, among all polls of the list. The first one tells whose turn it
+        is."""
+        self._is_of_session = session is not None
+
+    def add(self, poll: Poll, number: int) -> None:
+        """Add a poll, which is the one with this number in its list."""
+        self.polls.append(poll)
+        self.numbers.append(number)
+
+    def take(self) -> Poll:
+        """Remove and return the poll that is served first."""
+        self.numbers.popleft()
+        return self.polls.pop() if self._is_of_session else self.polls.popleft()
+
+    def remove(self, poll: Poll) -> None:
+        """Remove a poll, if it is there."""
+        if poll in self.polls:
+            self.polls.remove(poll)
+            self.numbers.pop()
+
+
 class TaskList:
     """One named task list of a domain."""
 
@@ -132,7 +163,7 @@ class TaskList:
         self._sessions = sessions
         self._isolation = isolation
         self._groups: dict[tuple[tuple[str, str, str], str | None, bool, str | None], LazyHeap[ScheduledTask]] = {}
-        self._polls: dict[ClientSession | None, deque[Poll]] = {}
+        self._polls: dict[ClientSession | None, _WaitingPolls] = {}
         self._count = 0
         self.recheck_at: int | None = None
         """When to look for a poll again, because a task waits for its home until then: milliseconds since 1970."""
@@ -191,30 +222,32 @@ class TaskList:
 
     def add_poll(self, poll: Poll) -> None:
         """Let a poll wait for a task. Raises `LimitExceededFault`."""
-        if sum(map(len, self._polls.values())) >= limits.MAX_POLLERS:
+        if sum(len(waiting.polls) for waiting in self._polls.values()) >= limits.MAX_POLLERS:
             raise LimitExceededFault(f"{limits.MAX_POLLERS} polls wait on this task list; SWF allows no more")
         self._count += 1
-        poll.number = self._count
-        self._polls.setdefault(poll.session, deque()).append(poll)
+        waiting = self._polls.get(poll.session)
+        if waiting is None:
+            waiting = self._polls[poll.session] = _WaitingPolls(poll.session)
+        waiting.add(poll, self._count)
 
     def remove_poll(self, poll: Poll) -> None:
         """Let a poll wait no longer."""
         poll.finished = True
-        polls = self._polls.get(poll.session)
-        if polls is not None and poll in polls:
-            polls.remove(poll)
-            if not polls:
+        waiting = self._polls.get(poll.session)
+        if waiting is not None:
+            waiting.remove(poll)
+            if not waiting.polls:
                 del self._polls[poll.session]
 
     def match(self, now: int) -> tuple[ScheduledTask, Poll] | None:
-        """Remove and return a task and the poll that has waited longest for one like it; `None` unless there are both.
+        """Remove and return a task and a poll for one like it; `None` unless there are both.
 
-        A process that is silent is given none. Polls whose client has disconnected are removed and woken. `now` is in
-        milliseconds since 1970.
+        It is the turn of the client that has waited longest. A process that is silent is given none. Polls whose client
+        has disconnected are removed and woken. `now` is in milliseconds since 1970.
         """
         self.recheck_at = None
         waiting = self._polls
-        for session in sorted(waiting, key=lambda one: waiting[one][0].number) if len(waiting) > 1 else list(waiting):
+        for session in sorted(waiting, key=lambda one: waiting[one].numbers[0]) if len(waiting) > 1 else list(waiting):
             if session is not None and session.is_silent(self._sessions.running()):
                 continue
             group = self._next_group(session, now)
@@ -222,13 +255,13 @@ class TaskList:
                 continue
             polls = waiting[session]
             found = None
-            while polls and found is None:
-                poll = polls.popleft()
+            while polls.polls and found is None:
+                poll = polls.take()
                 if poll.finished or not poll.is_connected():
                     poll.wake()
                 else:
                     found = poll
-            if not polls:
+            if not polls.polls:
                 del waiting[session]
             if found is not None:
                 task = group.pop()
@@ -246,7 +279,7 @@ class TaskList:
 
     def polls(self) -> list[Poll]:
         """The polls that wait."""
-        return [poll for polls in self._polls.values() for poll in polls]
+        return [poll for waiting in self._polls.values() for poll in waiting.polls]
 
     @property
     def is_empty(self) -> bool:

@@ -18,6 +18,7 @@ from simpleflow_lab.engine.client_sessions import REMEMBERED_SESSIONS
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.presence import Presence
+from simpleflow_lab.engine.task_lists import Poll
 from simpleflow_lab.exceptions import (
     DamagedStoreWarning,
     UnknownResourceFault,
@@ -168,6 +169,22 @@ def test_an_activity_task_goes_to_the_processes_that_have_the_definition_of_its_
             engine.schedule(engine.poll("decision", None), "b")
     assert "".join(taken) == takers
     assert engine.types(execution).count("ActivityTaskTimedOut") == len(takers)
+
+
+def test_the_processes_take_turns_and_of_those_with_a_session_the_poll_that_came_last_is_served(engine):
+    for instance in "xy":
+        engine.session(instance, {"a": "1"})
+    state = engine.swf._durable.state
+    came = [Poll(None if name == "-" else identity_of(name)) for name in "-xy-xy-xy"]
+    for poll in came:
+        poll.session = state.sessions.of_poll(poll.identity)
+        state.task_list("decision_task", DOMAIN, "l").add_poll(poll)
+    served = []
+    for _ in came:
+        engine.start("a")
+        served.append(next(place for place, poll in enumerate(came) if poll.assigned and place not in served))
+    #                 -  x  y  -  x  y  -  x  y
+    assert served == [0, 7, 8, 3, 4, 5, 6, 1, 2]
 
 
 OWN = {"ownExecutionsOnly": True}
