@@ -195,10 +195,11 @@ class DecisionWatch:
 
     def _tell_if_it_stood_still(self, watched: WatchedDecision) -> None:
         """Report code that ran long while this watch could not look: it held the interpreter, and nothing else ran."""
-        now, used = time.monotonic(), time.clock_gettime(watched.clock)
+        now = time.monotonic()
         lasted, pause = now - watched.began, now - watched.checked_at
-        is_long = pause >= min(SLOW_AFTER, watched.limit)
-        if not watched.slow and is_long and used - watched.used >= _USED_BY_CODE_THAT_RAN:
+        if watched.slow or pause < min(SLOW_AFTER, watched.limit):
+            return
+        if time.clock_gettime(watched.clock) - watched.used >= _USED_BY_CODE_THAT_RAN:
             watched.slow = True
             self._on_slow(
                 watched.task,
