@@ -85,18 +85,17 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
     shown.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
     groups: dict[Any, list[Wait]] = {}
     for number, wait in enumerate(shown):
-        alike = (_kind_of(wait), wait.to_do, wait.has_reason) if wait.kind == ACTIVITY and wait.to_do else number
+        alike = (wait.workflow_id, wait.depth, wait.to_do, wait.has_reason) if _has_others(wait) else number
         groups.setdefault(alike, []).append(wait)
-    left = len(shown)
-    for number, group in enumerate(list(groups.values())[:MAX_WAITS]):
+    told = list(groups.values())[:MAX_WAITS]
+    left = len(shown) + sum(wait.more for wait in waits)
+    for number, group in enumerate(told, 1):
         wait = group[0]
         above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""
-        left -= len(group)
-        others = len(group) - 1
-        if others:  # what is not listed is of the same kind, as far as anybody knows
-            others += sum(each.more for each in waits if _kind_of(each) == _kind_of(wait))
-        more = f", and {others:,} more alike" if others else ""
-        if left and number + 1 == MAX_WAITS:
+        alike = len(group) + (sum(each.unlisted for each in group) if _has_others(wait) else 0)
+        left -= alike
+        more = f", and {alike - 1:,} more alike" if alike > 1 else ""
+        if left and number == len(told):
             more += f", and for {left:,} more"
         says = "can't go on:" if wait.kind == BLOCKED else "waits for"
         yield ExplanationLine.of(
@@ -106,8 +105,9 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
         )
 
 
-def _kind_of(wait: Wait) -> tuple[str, int, str]:
-    return wait.workflow_id, wait.depth, wait.kind
+def _has_others(wait: Wait) -> bool:
+    """One line tells of all that wait as it does."""
+    return wait.kind == ACTIVITY and bool(wait.to_do)
 
 
 def _is_shown_below(waits: Sequence[Wait], number: int) -> bool:

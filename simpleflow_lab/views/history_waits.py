@@ -8,9 +8,11 @@ execution context of its latest decision (`swf.execution_context`).
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -171,8 +173,10 @@ class _Rows:
         for kind, found in kinds.items():
             # What nobody has taken says more than what runs.
             found.sort(key=lambda attempt: attempt.started is not None)
+            unlisted = Counter(map(_alike, found[MAX_OF_A_KIND:]))
             for attempt in found[:MAX_OF_A_KIND]:
-                yield self._of_attempt(kind, attempt)
+                wait = self._of_attempt(kind, attempt)
+                yield dataclasses.replace(wait, unlisted=unlisted.pop(_alike(attempt), 0)) if unlisted else wait
             yield from self._more(kind, len(found) - MAX_OF_A_KIND, _NOUNS[kind])
 
     def _of_attempt(self, kind: str, attempt: Attempt) -> Wait:
@@ -283,6 +287,10 @@ class _Rows:
 
     def _wait(self, kind: str, what: str, **members: Any) -> Wait:
         return Wait(workflow_id=self._id, depth=self._depth, kind=kind, what=shortened(what, HOVER_LIMIT), **members)
+
+
+def _alike(attempt: Attempt) -> tuple[str | None, bool]:
+    return attempt.task_list, attempt.started is not None
 
 
 _DISK: Final = "free some space: it goes on by itself"

@@ -58,6 +58,8 @@ class Wait:
     """What ends the wait, if that is up to people."""
     more: int = 0
     """This row stands for so many further ones of its kind."""
+    unlisted: int = 0
+    """Of those, so many are in the task list of this row and are queued, or run, as it is: told in one row of each."""
     has_reason: bool = False
     """The engine said why nobody takes it."""
     goes_on: bool = False

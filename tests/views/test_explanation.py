@@ -298,6 +298,26 @@ def test_the_time_of_a_blocked_decision_is_told_as_that() -> None:
     ]
 
 
+def test_of_what_is_queued_in_two_task_lists_each_task_is_told_once() -> None:
+    story = Story("shop.Prices")
+    story.decide(0.1)
+    lists = ["prices", "shops", "shops"]
+    tasks = [
+        story.schedule(f"activity-shop.price-{number}", "shop.price", taskList={"name": lists[number % 3]})
+        for number in range(1, 31)
+    ]
+    for task in tasks[20:]:
+        story.start(task)
+
+    waits = [line.text for line in explain(story.history()) if line.kind == "waits"]
+
+    assert waits == [
+        "waits for activity shop.price [activity-shop.price-1] is queued in task list shops, and 13 more alike",
+        "waits for activity shop.price [activity-shop.price-3] is queued in task list prices, and 5 more alike"
+        ", and for 10 more",
+    ]
+
+
 def test_tasks_that_wait_for_the_same_are_one_line() -> None:
     story = Story("shop.Prices")
     story.decide(0.1)
