@@ -23,9 +23,17 @@ function h(tag, properties = {}, ...children) {
   return fill(element, ...children);
 }
 
+// What is drawn anew within an element. The focus stays with the button of the same text, else goes to the first one; the
+// element that had it in their place, as it can be given but not reached, keeps it only until there is one.
 function fill(element, ...children) {
+  const focused = document.activeElement;
+  const hasFocus = element.firstChild && element.contains(focused) && (element !== focused || element.tabIndex < 0);
   element.replaceChildren(...children.filter(child => child !== null && child !== undefined)
     .map(child => typeof child === "string" ? visible(child) : child));
+  if (hasFocus && (element === focused || !element.contains(document.activeElement))) {
+    const others = [...element.querySelectorAll("button, summary")];
+    (others.find(other => other.textContent === focused.textContent) ?? others[0] ?? element).focus({ preventScroll: true });
+  }
   return element;
 }
 

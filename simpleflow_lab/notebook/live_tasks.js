@@ -26,7 +26,10 @@ function taskTable(store, model, select) {
   const filter = h("input", { type: "search", placeholder: "filter", "aria-label": "filter the tasks", value: chosen.filter });
   const states = h("select", { "aria-label": "state of the tasks" });
   const info = h("span", { role: "status", class: "sfl-quiet" });
-  const head = h("tr"), body = h("tbody"), above = h("div"), below = h("div");
+  const titles = columns.map(([title, key, , width]) => h("th",
+    { scope: "col", class: number.has(key) ? "sfl-number" : "", style: { width } },
+    h("button", { type: "button", onclick: () => sortBy(key) }, title)));
+  const head = h("tr", {}, ...titles), body = h("tbody"), above = h("div"), below = h("div");
   const table = h("table", { role: "grid", "aria-label": "tasks" }, h("thead", {}, head), body);
   const box = h("div", { class: "sfl-table", tabindex: 0, role: "group", "aria-label": "tasks: arrows move" }, above, table, below);
   const panel = h("div", { id: panelId() }, h("div", { class: "sfl-row" }, filter, states, info), box);
@@ -49,11 +52,12 @@ function taskTable(store, model, select) {
     select(store.rows[order[next]][field.event]);
   });
   function sortBy(key) { chosen.down = chosen.sort === key && !chosen.down; chosen.sort = key; drawHead(); draw(); }
-  function drawHead() {
-    head.replaceChildren(...columns.map(([title, key, , width]) => h("th", { scope: "col", class: number.has(key) ? "sfl-number" : "", style: { width },
-      "aria-sort": chosen.sort === key ? (chosen.down ? "descending" : "ascending") : "none" },
-      h("button", { type: "button", onclick: () => sortBy(key) },
-        title + (chosen.sort === key ? (chosen.down ? " ▼" : " ▲") : "")))));
+  function drawHead() {  // in the buttons that are there: one of them may have the focus
+    columns.forEach(([title, key], at) => {
+      const sorted = chosen.sort === key;
+      titles[at].setAttribute("aria-sort", sorted ? (chosen.down ? "descending" : "ascending") : "none");
+      titles[at].firstChild.textContent = title + (sorted ? (chosen.down ? " ▼" : " ▲") : "");
+    });
   }
   const texts = new WeakMap();  // by row, which is another one when it has changed: what a filter looks into
   function searched(row) {
@@ -87,7 +91,10 @@ function taskTable(store, model, select) {
       order = ranked.flat();
     }
     const options = [["", "all states"], ...[...seen].map(([state, n]) => [state, `${styleOf(model, state).word} (${n.toLocaleString("en")})`])];
-    states.replaceChildren(...options.map(([value, title]) => h("option", { value, selected: value === chosen.state }, title)));
+    if (options.length !== states.length || options.some(([value], at) => states[at].value !== value)) {
+      fill(states, ...options.map(([value]) => h("option", { value, selected: value === chosen.state })));
+    }
+    options.forEach(([, title], at) => { states[at].textContent = title; });  // the list may be open
     info.textContent = `${order.length.toLocaleString("en")} of ${numbered(rows.length, "attempt")}`;
   }
   function draw() { if (!asked) asked = requestAnimationFrame(() => { asked = 0; paint(); }); }

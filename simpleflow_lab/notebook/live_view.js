@@ -84,7 +84,7 @@ function render({ model, el }) {
   const views = { chart: chart(store, model, select), tasks: taskTable(store, model, select),
     failures: failureList(model), output: output(store, model) };
   const head = h("div"), actions = actionRow(model), notice = h("div", { role: "status", class: "sfl-quiet" });
-  const detail = h("div", { role: "status" });
+  const detail = h("div", { role: "status", tabindex: -1 });
   const tabs = tabList(views, chosen, show);
   const spoken = h("div", { role: "status", class: "sfl-spoken" });  // for a screen reader: what matters, once each time
   const root = h("section", { class: "sfl-live mathjax_ignore tex2jax_ignore",
@@ -136,7 +136,7 @@ function render({ model, el }) {
   }
   function drawDetail() {
     const at = store.index.get(chosen.selected), row = at === undefined ? null : store.rows[at];
-    if (!row) { detail.replaceChildren(); return; }
+    if (!row) { fill(detail); return; }
     const { field } = store, of = styleOf(model, row[field.state]);
     fill(detail, h("div", { class: "sfl-banner", style: { borderColor: of.colour } },
       h("strong", {}, row[field.id]), row[field.attempt] > 1 ? ` attempt ${row[field.attempt]} ` : " ", badge(of),

@@ -59,6 +59,21 @@ def test_each_control_is_reached_and_seen_and_escape_gives_the_keys_back(workben
             keyboard.press("Escape")
         page.page.wait_for_function("() => document.activeElement.matches('.jp-Cell')")
 
+    live.get_by_role("tab", name="Tasks").focus()
+    keyboard.press("Enter")
+    live.get_by_role("button", name="task", exact=True).focus()
+    keyboard.press("Enter")
+    live.locator("th[aria-sort=ascending]").wait_for()
+    keyboard.press("Enter")  # the same title has the focus
+    live.locator("th[aria-sort=descending]").wait_for()
+    live.get_by_label("tasks: arrows move").focus()
+    keyboard.press("ArrowDown")
+    live.get_by_role("button", name="activity-live.count-1").focus()  # depended on it
+    for selected in ("live.count-1", "live.fetch-1", "live.count-1"):  # from one to the next
+        keyboard.press("Enter")
+        live.locator(".sfl-banner strong", has_text=selected).wait_for()
+        page.page.wait_for_function("() => document.activeElement.matches('.sfl-live .sfl-banner button')")
+
     live.get_by_role("button", name="Terminate…").focus()
     keyboard.press("Enter")
     keyboard.press("Escape")  # not that
