@@ -87,15 +87,15 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
     for number, wait in enumerate(shown):
         alike = (wait.workflow_id, wait.depth, wait.to_do, wait.has_reason) if _has_others(wait) else number
         groups.setdefault(alike, []).append(wait)
-    told = list(groups.values())[:MAX_WAITS]
+    listed = list(groups.values())[:MAX_WAITS]
     left = len(shown) + sum(wait.more for wait in waits)
-    for number, group in enumerate(told, 1):
+    for number, group in enumerate(listed, 1):
         wait = group[0]
         above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""
         alike = len(group) + (sum(each.unlisted for each in group) if _has_others(wait) else 0)
         left -= alike
         more = f", and {alike - 1:,} more alike" if alike > 1 else ""
-        if left and number == len(told):
+        if left and number == len(listed):
             more += f", and for {left:,} more"
         says = "can't go on:" if wait.kind == BLOCKED else "waits for"
         yield ExplanationLine.of(
