@@ -195,6 +195,8 @@ def _configure_logging() -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
     root.setLevel(level)
+    # At DEBUG it writes requests and responses whole, with session tokens and what STS gives.
+    logging.getLogger("botocore").setLevel(max(level, logging.INFO))
 
 
 # -- after -------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from simpleflow_lab.commands.session import Session
 from simpleflow_lab.views.listings import Kind, Listing
 
 if TYPE_CHECKING:
-    from simpleflow_lab.execution import Execution
     from simpleflow_lab.lab import Lab
     from simpleflow_lab.workers import Pollers, TaskListPoller
 
@@ -89,24 +88,26 @@ def list_task_lists(session: Session, domain: str | None, named: str | None, nam
     pollers = lab.pollers(domain=found)
     task_lists = {poller.task_list for poller in pollers} | set(names)
     for info in lab.execution_infos(open_only=True, domain=found):
-        each = info["execution"]
-        task_lists |= set(_task_lists_of(lab.execution(each["workflowId"], each["runId"], domain=found)))
+        task_lists |= set(_task_lists_of(lab, found, info["execution"]))
     nothing = None if task_lists else "no execution is open in this domain, and nobody polls"
     backlog = {name: _backlog(lab, found, name) for name in task_lists}
     return TaskLists(backlog=backlog, pollers=pollers, message=nothing)
 
 
-def _task_lists_of(execution: Execution) -> Iterable[str]:
-    """The task lists of the decision tasks and the open activities of an execution."""
+def _task_lists_of(lab: Lab, domain: str, ids: Mapping[str, str]) -> Iterable[str]:
+    """The task lists of the decision tasks and the open activities of an execution.
+
+    Its history is read only if activities are open: Amazon SWF gives it in pages, at a limited rate.
+    """
     from simpleflow_lab.views.history_fold import attempts_of
 
-    history = execution.history()
-    started = history[0].attributes.get("taskList")
-    if started is not None:
-        yield started["name"]
-    for task in attempts_of(history):
-        if task.kind == "activity" and task.open and task.task_list is not None:
-            yield task.task_list
+    described = lab.service.describe_workflow_execution(domain=domain, execution=ids)
+    yield described["executionConfiguration"]["taskList"]["name"]
+    if described["openCounts"]["openActivityTasks"]:
+        execution = lab.execution(ids["workflowId"], ids["runId"], domain=domain)
+        for task in attempts_of(execution.history()):
+            if task.kind == "activity" and task.open and task.task_list is not None:
+                yield task.task_list
 
 
 def _backlog(lab: Lab, domain: str, task_list: str) -> tuple[int, int]:

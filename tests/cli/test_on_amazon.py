@@ -124,6 +124,36 @@ def test_what_starts_an_execution_for_others_takes_no_task_along(on_amazon: Comm
     assert on_amazon("workflow.terminate", "for-others").code == 0
 
 
+@pytest.mark.parametrize("command", ["workflow.list", "workflow.start"])
+def test_a_log_at_debug_has_no_credentials(
+    on_amazon: Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "canary-session-token")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    words = {"workflow.start": ["examples.basic.BasicWorkflow", "--workflow-id", "debugged", "-i", "[1, 0]"]}
+    ended = on_amazon(command, *words.get(command, []))
+    assert ended.code == 0, ended.err
+    said = ended.err + caplog.text
+    assert "DEBUG" in said
+    for secret in ("canary-session-token", os.environ["AWS_SECRET_ACCESS_KEY"], "Signature="):
+        assert secret not in said
+
+
+def test_task_lists_are_listed_by_one_request_for_each_execution_that_runs_no_activity(
+    on_amazon: Command, amazon: SimulatedAmazon
+) -> None:
+    for number in range(3):
+        words = ("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", f"many-{number}", "-i", "[1, 0]")
+        assert on_amazon(*words, "--detach").code == 0
+    before = amazon.calls.copy()
+    (row,) = json.loads(on_amazon("--format", "json", "task_list.list").out)
+    asked = amazon.calls - before
+    assert row["decision tasks"] == 3
+    assert (asked["DescribeWorkflowExecution"], asked["GetWorkflowExecutionHistory"]) == (3, 0)
+    for number in range(3):
+        assert on_amazon("workflow.terminate", f"many-{number}").code == 0
+
+
 def test_info_shows_the_domain_that_is_used(simpleflow: Command) -> None:
     for store, domain in ((ADDRESS, "etl"), ("aws://eu-west-1", ""), (":memory:", "lab")):
         shown = json.loads(simpleflow("--store", store, "--format", "json", "info", "settings").out)
