@@ -141,7 +141,11 @@ def _boto3() -> Finding:
 
 def _store_file(path: Path) -> Finding:
     folder = path.parent
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except PermissionError:
+        return Finding("store", PROBLEM, f"{path} can't be looked for: permission denied", f"chmod u+rwx {folder}")
+    if not is_there:
         if not folder.is_dir():
             # The folder of the default store is made with it.
             state = WARNING if path == Path(os.path.realpath(settings.default_store())) else PROBLEM

@@ -88,8 +88,14 @@ def locate(address: str) -> str:
 
 
 def exists(address: str) -> bool:
-    """Whether something is at this address of a store."""
-    return os.path.lexists(os.path.abspath(os.path.expanduser(address)))
+    """Whether something is at this address of a store, or may be: in a folder that this user can't search."""
+    try:
+        os.lstat(os.path.abspath(os.path.expanduser(address)))
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def is_new(path: str) -> bool:

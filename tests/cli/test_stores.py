@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,27 @@ def test_a_mistyped_store_is_told_and_not_made(simpleflow: Command, tmp_path: Pa
     told = f"simpleflow: no store at {missing}: name yours with --store; workflow.start makes a new one\n"
     assert ended == (2, "", told)
     assert sorted(tmp_path.iterdir()) == there
+
+
+def test_a_store_in_a_folder_that_may_not_be_searched_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "lab.sqlite"
+    # root searches any folder, unless it gives that up
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    tmp_path.chmod(0)
+    try:
+        listed, looked_at = (
+            subprocess.run(
+                [*without, sys.executable, "-m", "simpleflow_lab.cli", "--store", str(path), command],
+                capture_output=True, text=True, check=False, cwd="/",
+            )
+            for command in ("workflow.list", "doctor")
+        )  # fmt: skip
+    finally:
+        tmp_path.chmod(0o700)
+    told = f"simpleflow: the store {str(path)!r} can't be read: Permission denied\n"
+    assert (listed.returncode, listed.stdout, listed.stderr) == (2, "", told)
+    assert f"{path} can't be looked for: permission denied" in looked_at.stdout
+    assert (looked_at.returncode, looked_at.stderr) == (1, "")
 
 
 def test_an_address_that_is_none_is_not_that_of_your_own_store(simpleflow: Command) -> None:
