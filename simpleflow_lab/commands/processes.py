@@ -182,6 +182,12 @@ def _log_level_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def _refuse_log_level(log_level: str | None) -> None:
+    """Raise `UsageError` for a level in a notebook, whose kernel has logs of its own."""
+    if log_level is not None:
+        raise UsageError("--log-level is for processes of a shell: here it is logging.getLogger().setLevel(…)")
+
+
 def _processes_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "-N",
@@ -301,6 +307,7 @@ def start_decider(
         named = [workflow_named(name) for name in workflows]
         if count not in (None, 1):
             raise UsageError("a kernel has one decider for each task list, and -N is for the processes of a shell")
+        _refuse_log_level(log_level)
         lab = session.lab(domain, new=True)
         lists = task_lists or (lab.task_lists_defined_by(named) if named else ())
         from simpleflow_lab.workers import Workers
@@ -369,6 +376,12 @@ def start_worker(
 
         if one_task or poll_data is not None:
             raise UsageError("--one-task and --poll-data are for processes of a shell")
+        if options["threads"] != 1 or options["executor"] is not None:
+            raise UsageError(
+                "--threads and --executor are for processes of a shell: here -N says how many activities run at once, "
+                "and executor= of an activity, or Lab(activity_executor=…), where"
+            )
+        _refuse_log_level(log_level)
         for module in modules:
             import_module(module)
         lab = session.lab(domain, new=True)

@@ -43,6 +43,7 @@ from simpleflow_lab.notebook.renderers import blocked, cell_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.settings import default_store
+from simpleflow_lab.views.formatting import VALUE_LIMIT, shortened
 from simpleflow_lab.views.live_rows import FASTEST
 
 CONNECT: Final = CommandSpec(
@@ -143,7 +144,7 @@ class SimpleflowMagics(Magics):
         except WorkflowExecutionError:  # the answer to what was asked for, with the traceback that was recorded
             raise
         except SimpleflowLabError as error:
-            raise MagicUsageError(" ".join(str(error).split())) from None
+            raise MagicUsageError(shortened(error, VALUE_LIMIT)) from None
 
     def check_definitions(self, result: object = None) -> None:
         """Show whether recorded executions of what was defined are safe: IPython's event `post_run_cell`."""
@@ -202,7 +203,7 @@ class SimpleflowMagics(Magics):
         try:
             record = run([*words, "--detach"], self._session, prog_name="%simpleflow")
         except SimpleflowLabError as error:
-            raise MagicUsageError(" ".join(str(error).split())) from None
+            raise MagicUsageError(shortened(error, VALUE_LIMIT)) from None
         outcomes = _outcomes_in(record)
         self._keep(name, self._shown(record))
         for outcome in outcomes:

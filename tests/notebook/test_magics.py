@@ -399,6 +399,11 @@ def test_bad_input_is_one_line_and_what_comes_next_is_understood(defined: Intera
     assert magic(defined, "workflow.start Doubling -i '[4]'").result() == 9
 
 
+def test_an_error_is_bounded_however_long_what_was_typed(defined: InteractiveShell) -> None:
+    for line in ("x" * 1_000_000, "workflow.start " + "x" * 1_000_000, "workflow.list --columns " + "x" * 1_000_000):
+        assert len(refused(defined, line)) <= 2_100
+
+
 def test_a_file_of_somebody_else_is_left_alone(shell: InteractiveShell, tmp_path: Path) -> None:
     file = tmp_path / "letter.txt"
     file.write_text("Dear Sir or Madam, " * 20)

@@ -62,6 +62,10 @@ def test_they_are_started_listed_and_stopped(defined: InteractiveShell, capsys: 
 NOT_DONE = [
     ("decider.start -N 2", "a kernel has one decider for each task list, and -N is for the processes of a shell"),
     ("worker.start --one-task", "--one-task and --poll-data are for processes of a shell"),
+    ("worker.start --threads 3", "--threads and --executor are for processes of a shell: here -N says"),
+    ("worker.start --executor processes", "--threads and --executor are for processes of a shell"),
+    ("worker.start -l debug", "--log-level is for processes of a shell"),
+    ("decider.start -l debug", "--log-level is for processes of a shell"),
     ("worker.stop", "no decider and no activity worker of this kernel is there to stop: worker.list shows all"),
     ("worker.stop 1", "no decider.start or worker.start with PID 1 runs on this machine for domain lab"),
     (
