@@ -28,6 +28,12 @@ SAME_NAME = {
 }
 """Names of two public classes or functions, with the reason."""
 
+SAME_CLASS = {
+    "ActivityTask": "what an author submits, and the decision that becomes of it",
+    "Step": SAME_NAME["Step"],
+}
+"""Names of two classes, public or not, with the reason. Those of `upstream` have one already."""
+
 UPSTREAM = "upstream's path"
 COMMAND = "what an author submits, and the command that becomes of it"
 FACES = "the same for each face, and faces don't import each other"
@@ -91,6 +97,18 @@ def test_no_name_of_a_module_means_two_things() -> None:
             found[module.rpartition(".")[2]].append(module)
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
     assert SAME_MODULE.keys() <= set(modules())
+
+
+def test_no_name_of_a_class_means_two_things() -> None:
+    found = defaultdict(list)
+    root = Path(simpleflow_lab.__file__).parent
+    for module in modules():
+        if not module.startswith("upstream."):
+            for node in ast.parse((root / module.replace(".", "/")).with_suffix(".py").read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(module)
+    assert {name: places for name, places in found.items() if len(places) > 1 and name not in SAME_CLASS} == {}
+    assert [name for name in SAME_CLASS if len(found[name]) < 2] == []
 
 
 IDIOM = frozenset(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from simpleflow_lab.commands.offline_replay import Replayed, ReplayedAll
     from simpleflow_lab.commands.one_task import Rerun
-    from simpleflow_lab.commands.processes import Started
+    from simpleflow_lab.commands.processes import WorkersStarted
     from simpleflow_lab.commands.requests import RequestSent, RequestsSent
     from simpleflow_lab.commands.workflow import Outcome, Resumed
     from simpleflow_lab.execution import Execution
@@ -329,8 +329,8 @@ def _show_diagnosis(record: Diagnosis, session: Session) -> ExitCode:
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
-@show.of("Started")
-def _show_started(record: Started, session: Session) -> ExitCode:
+@show.of("WorkersStarted")
+def _show_started(record: WorkersStarted, session: Session) -> ExitCode:
     """Supervise the processes until somebody stops this one."""
     from simpleflow_lab.cli.supervising import supervise
 

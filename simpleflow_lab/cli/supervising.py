@@ -7,14 +7,14 @@ from typing import Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.messages import report
-from simpleflow_lab.commands.processes import STOPS, Started
+from simpleflow_lab.commands.processes import STOPS, WorkersStarted
 from simpleflow_lab.commands.signal_handlers import handling
 
 SIGNAL_SECONDS: Final = 0.2
 """How often the main thread looks for signals."""
 
 
-def supervise(record: Started) -> ExitCode:
+def supervise(record: WorkersStarted) -> ExitCode:
     """Start the processes, and return when all have ended."""
     supervisor = record.supervisor(report)
     numbers = [signal.SIGINT, signal.SIGTERM]

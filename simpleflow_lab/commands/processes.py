@@ -43,7 +43,7 @@ STOP_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started(Record):
+class WorkersStarted(Record):
     """`decider.start` and `worker.start`: processes to be supervised until this one is told to stop, or, in a notebook,
     threads of the kernel."""
 
@@ -135,11 +135,11 @@ def _supervised(
     noun: str,
     facts: Mapping[str, Any],
     log_level: str | None,
-) -> Started:
+) -> WorkersStarted:
     """The record of so many processes, by default one for each processor, which do the same."""
     works = works_of(work, count or os.cpu_count() or 1, noun)
     summary = works[0].label if len(works) == 1 else f"{len(works)} {noun}s ({_lists(work)})"
-    return Started(works=works, facts=facts, summary=summary, log_level=log_level)
+    return WorkersStarted(works=works, facts=facts, summary=summary, log_level=log_level)
 
 
 def _lists(work: Mapping[str, Any]) -> str:
@@ -290,7 +290,7 @@ def start_decider(
     task_lists: tuple[str, ...],
     count: int | None,
     log_level: str | None,
-) -> Started:
+) -> WorkersStarted:
     """Make the decisions of workflows, until told to stop.
 
     The WORKFLOWS are names like module.Class; --module alone does, for all workflows of the modules. Their task lists
@@ -313,7 +313,7 @@ def start_decider(
         from simpleflow_lab.workers import Workers
 
         deciders = [lab.start_deciders(task_list=each) for each in lists] or [lab.start_deciders()]
-        return Started(workers=Workers(each for some in deciders for each in some))
+        return WorkersStarted(workers=Workers(each for some in deciders for each in some))
     names = modules_of(session, modules, workflows)
     if not names:
         raise UsageError(
@@ -359,7 +359,7 @@ def start_worker(
     poll_data: str | None,
     log_level: str | None,
     **options: Any,
-) -> Started:
+) -> WorkersStarted:
     """Run activities, until told to stop.
 
     The activities are those of the modules. Their task lists are polled, or those of --task-list.
@@ -392,7 +392,7 @@ def start_worker(
         if options["heartbeat"] is not None:
             lab.longest_heartbeat = heartbeat_pause(options["heartbeat"])
         workers = [lab.start_workers(count, task_list=each) for each in task_lists] or [lab.start_workers(count)]
-        return Started(workers=Workers(each for some in workers for each in some))
+        return WorkersStarted(workers=Workers(each for some in workers for each in some))
     names = modules_of(session, modules)
     if not names:
         raise UsageError(
@@ -404,7 +404,7 @@ def start_worker(
     if one_task or poll_data is not None:
         from simpleflow_lab.commands.polled_task import run_one_task
 
-        return Started(message=run_one_task(work, poll_data))
+        return WorkersStarted(message=run_one_task(work, poll_data))
     return _supervised(work, count, "activity worker", facts, log_level)
 
 

@@ -20,7 +20,7 @@ class Quit(KeyboardInterrupt):
     """`q`: ends the replay wherever it is. It is no `Exception`, so that no `except` of the author's keeps it."""
 
 
-class Session(Protocol):
+class DebuggerSession(Protocol):
     """What the debugger asks of the replay."""
 
     def is_theirs(self, frame: FrameType) -> bool:
@@ -30,7 +30,7 @@ class Session(Protocol):
         """Within it the debugger talks to the user, and no fiber of the code runs."""
 
 
-def new_debugger(base: type[pdb.Pdb], session: Session) -> Any:
+def new_debugger(base: type[pdb.Pdb], session: DebuggerSession) -> Any:
     """A debugger of this class for one session."""
     kind: Any = type("ReplayPdb", (ReplayDebugger, base), {"session": session})
     return kind()
@@ -39,7 +39,7 @@ def new_debugger(base: type[pdb.Pdb], session: Session) -> Any:
 class ReplayDebugger(_Base):  # type: ignore[misc]
     """What a debugger does otherwise in a replay: it stands before the debugger's own class."""
 
-    session: Session
+    session: DebuggerSession
     """What it talks about."""
 
     stepping = False

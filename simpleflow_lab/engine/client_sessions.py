@@ -158,7 +158,7 @@ class ClientSession:
         return not self.is_local and now - self.spoke_at > SILENT_SECONDS
 
 
-class Match(Enum):
+class MayTake(Enum):
     """Whether a session may take a task now."""
 
     ALLOWED = 1
@@ -327,7 +327,7 @@ class ClientSessions:
         wanted = self.wanted(home, type_key)
         return wanted is not None and wanted != session.definitions.get(type_key)
 
-    def match(
+    def may_take(
         self,
         session: ClientSession,
         list_key: ListKey,
@@ -335,7 +335,7 @@ class ClientSessions:
         home: str | None,
         age: float,
         origin: str | None = None,
-    ) -> Match:
+    ) -> MayTake:
         """Whether this session may take a task of this type from this list.
 
         `home` is the instance that decided the execution last; `age` is for how many seconds the task waits; `origin`
@@ -343,27 +343,27 @@ class ClientSessions:
         """
         own = session.definitions.get(type_key)
         if own is None or not session.takes_of(origin):
-            return Match.REFUSED
+            return MayTake.REFUSED
         if home is None and origin is None:
-            return Match.ALLOWED
+            return MayTake.ALLOWED
         is_right = home == session.instance and origin in (None, home)
         if not is_right and own != self.wanted(origin, type_key):  # that of the starter comes first
             right = self.right_definition(list_key, type_key, home, origin)
             if right is not None and right[0] != own:
-                return Match.REFUSED
+                return MayTake.REFUSED
         if list_key[0] == DECISION_TASK and home not in (None, session.instance) and age < CLAIM_SECONDS:
             return self._is_waited_for(home, list_key, type_key, age)
-        return Match.ALLOWED
+        return MayTake.ALLOWED
 
-    def _is_waited_for(self, home: str | None, list_key: ListKey, type_key: TypeKey, age: float) -> Match:
+    def _is_waited_for(self, home: str | None, list_key: ListKey, type_key: TypeKey, age: float) -> MayTake:
         """Whether a decision task that another process may decide waits for the one that decided last."""
         first = self.living.get(home or "")
         found = first or self.away.get(home or "")
         if found is None or type_key not in found.definitions or list_key not in found.serves:
-            return Match.ALLOWED
+            return MayTake.ALLOWED
         if first is None:
-            return Match.RETURNING
-        return Match.LATER if age < HOME_SECONDS and not first.is_silent(self.running()) else Match.ALLOWED
+            return MayTake.RETURNING
+        return MayTake.LATER if age < HOME_SECONDS and not first.is_silent(self.running()) else MayTake.ALLOWED
 
 
 def _nobody(record: ProcessRecord) -> bool:

@@ -18,7 +18,7 @@ from simpleflow_lab.engine.client_sessions import (
     HOME_SECONDS,
     ClientSession,
     ClientSessions,
-    Match,
+    MayTake,
 )
 from simpleflow_lab.engine.execution_state import ExecutionState, started_event
 from simpleflow_lab.engine.isolation import Isolation
@@ -30,7 +30,7 @@ from simpleflow_lab.swf import limits
 from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
 
-_WAITS: Final = {Match.LATER: round(HOME_SECONDS * 1000), Match.RETURNING: round(CLAIM_SECONDS * 1000)}
+_WAITS: Final = {MayTake.LATER: round(HOME_SECONDS * 1000), MayTake.RETURNING: round(CLAIM_SECONDS * 1000)}
 """For how many milliseconds a task waits for the home of its execution."""
 
 
@@ -202,11 +202,11 @@ class TaskList:
                 continue
             if session is not None:
                 age = (now - task.queued_at) / 1000
-                match = self._sessions.match(session, self._key, group[0], group[1], age, group[3])
-                if (wait := _WAITS.get(match)) is not None:
+                may_take = self._sessions.may_take(session, self._key, group[0], group[1], age, group[3])
+                if (wait := _WAITS.get(may_take)) is not None:
                     at = task.queued_at + wait
                     self.recheck_at = at if self.recheck_at is None else min(self.recheck_at, at)
-                if match is not Match.ALLOWED or not self._has_room(session, task):
+                if may_take is not MayTake.ALLOWED or not self._has_room(session, task):
                     continue
             best, best_key = heap, key
         for group in empty:

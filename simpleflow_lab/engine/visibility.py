@@ -91,15 +91,15 @@ def _place(run: Run, request: Request) -> Place:
     return run.started_at, run.key
 
 
-Match = Callable[[Run], bool]
+Filter = Callable[[Run], bool]
 
 
-def _of_type(wanted: Mapping[str, Any]) -> Match:
+def _of_type(wanted: Mapping[str, Any]) -> Filter:
     name, version = wanted["name"], wanted.get("version")
     return lambda run: run.type_name == name and (not version or run.type_version == version)
 
 
-_MATCHES: Final[dict[str, Callable[[Mapping[str, Any]], Match]]] = {
+_MATCHES: Final[dict[str, Callable[[Mapping[str, Any]], Filter]]] = {
     "typeFilter": _of_type,
     "tagFilter": lambda wanted: lambda run: wanted["tag"] in (run.tags or ()),
     "closeStatusFilter": lambda wanted: lambda run: run.close_status == wanted["status"],

@@ -28,7 +28,7 @@ from simpleflow_lab.commands.inspection import (
     OpenedHistory,
 )
 from simpleflow_lab.commands.one_task import Rerun
-from simpleflow_lab.commands.processes import Started
+from simpleflow_lab.commands.processes import WorkersStarted
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.data.codec import canonical, parse
@@ -83,7 +83,7 @@ def _rerun(record: Rerun) -> Any:
 
 
 @cell_value.register
-def _started(record: Started) -> Any:
+def _started(record: WorkersStarted) -> Any:
     return record.workers
 
 

@@ -17,7 +17,7 @@ _NARROW: Final = frozenset("ijltfrI.,:;'|!()[]{} ·")
 _WIDE: Final = frozenset("mwMWQ@%…⁄—")
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """A piece of text in one style."""
 
     text: str
@@ -28,7 +28,7 @@ class Run(NamedTuple):
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.lines: list[list[Run]] = [[]]
+        self.lines: list[list[TextRun]] = [[]]
         self._open = {"b": 0, "i": 0}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -42,10 +42,10 @@ class _Reader(HTMLParser):
             self._open[tag] -= 1
 
     def handle_data(self, data: str) -> None:
-        self.lines[-1].append(Run(data, self._open["b"] > 0, self._open["i"] > 0))
+        self.lines[-1].append(TextRun(data, self._open["b"] > 0, self._open["i"] > 0))
 
 
-def runs_of(text: str) -> list[list[Run]]:
+def runs_of(text: str) -> list[list[TextRun]]:
     """The lines of a text of plotly's, each in its runs."""
     reader = _Reader()
     reader.feed(text)
@@ -101,7 +101,7 @@ def text_element(
     return "".join(parts)
 
 
-def _tspan(run: Run) -> str:
+def _tspan(run: TextRun) -> str:
     if not run.bold and not run.italic:
         return escaped(run.text)
     style = (' font-weight="bold"' if run.bold else "") + (' font-style="italic"' if run.italic else "")
