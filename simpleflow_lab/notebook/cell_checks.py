@@ -54,7 +54,7 @@ class CellChecks:
         if not to_check:
             return []
         found: list[RecordedChecks] = []
-        open_labs = [lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0]
+        open_labs = _one_of_each_store(lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0)
         for key, definition, edited in to_check:
             keep_source(definition, key[1:], since=self._began)
             for lab in open_labs:
@@ -89,6 +89,14 @@ class CellChecks:
     def _is_new(self, key: Key, thing: Any) -> bool:
         seen = self._before.get(key)
         return seen is None or seen.definition() is not thing
+
+
+def _one_of_each_store(labs: Iterable[Lab]) -> list[Lab]:
+    """The Labs without those that have the store and domain of one before, as of a first cell that ran again."""
+    found: dict[object, Lab] = {}
+    for lab in labs:
+        found.setdefault((lab if lab.address == ":memory:" else lab.address, lab.domain), lab)
+    return list(found.values())
 
 
 def _checked(lab: Lab, definition: Any) -> RecordedChecks | None:

@@ -181,9 +181,34 @@ class _Tracer:
         """By `id`: the number of a function, class or container that is in the record already."""
         self._alive: list[object] = []  # so that no id is used twice
         self._depth = 0
+        self._set_globals: set[tuple[int, str]] = set()
+        """What the code assigns: names in globals, given by their `id`."""
+        self._set_attributes: set[str] = set()
+        self._state: tuple[set[tuple[int, str]], set[str]] = set(), set()
+        """What is left out, as a counter: globals and attributes of classes that the code or its activities assign."""
 
     def record(self) -> Any:
         """The record of the definition."""
+        record = self._whole()
+        if not any(self._is_set(names, name, value) for names, name, value in self.used):
+            return record
+        again = _Tracer(self._definition)
+        again._state = self._set_globals, self._set_attributes
+        record = again._whole()
+        self.used, self.cells = again.used, again.cells
+        return record
+
+    def _is_set(self, names: Mapping[str, Any], name: str, value: Any) -> bool:
+        """Whether the code assigns what this name stands for in these globals, or in this class."""
+        if isinstance(names, types.MappingProxyType):
+            return name in self._set_attributes and not isinstance(value, _TRACED)
+        return (id(names), name) in self._set_globals
+
+    def _note_assigned(self, function: types.FunctionType) -> None:
+        self._set_attributes |= attributes_assigned(function.__code__)
+        self._set_globals |= {(id(function.__globals__), name) for name in names_assigned(function.__code__)}
+
+    def _whole(self) -> Any:
         if isinstance(self._definition, Activity):
             return ["activity", self._definition.executor, self._value(self._definition.callable)]
         workflow = self._definition
@@ -228,6 +253,8 @@ class _Tracer:
             case Activity():
                 # A workflow names the type of a task; an activity can only call it.
                 code = None if isinstance(self._definition, type) else self._value(value.callable)
+                if isinstance(value.callable, types.FunctionType):
+                    self._note_assigned(value.callable)
                 return ["activity", value.name, self._attributes_of(value), code]
             case types.ModuleType():
                 return self._module_record(value)
@@ -280,6 +307,7 @@ class _Tracer:
             wrapped = function.__dict__.get("__wrapped__")  # by a library's decorator
             name = ["function", function.__module__, function.__qualname__]
             return name if wrapped is None else ["wrapped", self._closure(function), self._value(wrapped)]
+        self._note_assigned(function)
         return [
             "function",
             text_of(function.__code__, function.__globals__),
@@ -307,7 +335,7 @@ class _Tracer:
         return [
             self._use(names, name, value)
             for name, value in found
-            if value is not _ABSENT or not hasattr(builtins, name)
+            if (value is not _ABSENT or not hasattr(builtins, name)) and (id(names), name) not in self._state[0]
         ]
 
     def _class(self, cls: type) -> Any:
@@ -318,7 +346,11 @@ class _Tracer:
         members = vars(cls)
         # A workflow's type says its name, whether that is written down or follows from its module.
         said = {*_OF_EVERY_CLASS, "name"} if issubclass(cls, Workflow) else _OF_EVERY_CLASS
-        record = [self._use(members, name, members[name]) for name in sorted(members.keys() - said)]
+        record = [
+            self._use(members, name, members[name])
+            for name in sorted(members.keys() - said)
+            if name not in self._state[1] or isinstance(members[name], _TRACED)
+        ]
         return ["class", [self._value(base) for base in cls.__bases__], record]
 
     @property
@@ -558,6 +590,15 @@ def names_assigned(code: types.CodeType) -> frozenset[str]:
     """The globals, and the variables of the functions around it, that this code or code within assigns."""
     around = set(code.co_freevars)
     return _arguments_of(code, "STORE_GLOBAL", "DELETE_GLOBAL") | (_arguments_of(code, "STORE_DEREF") & around)
+
+
+@functools.lru_cache(maxsize=4096)
+def attributes_assigned(code: types.CodeType) -> frozenset[str]:
+    """The attributes of whatever object that this code, and all code within, assigns, also by `setattr`."""
+    codes = (code, *codes_in(code))
+    by_name = (part.co_consts for part in codes if "setattr" in part.co_names)
+    texts = (text for consts in by_name for text in consts if isinstance(text, str) and text.isidentifier())
+    return _arguments_of(code, "STORE_ATTR", "DELETE_ATTR") | frozenset(texts)
 
 
 def _arguments_of(code: types.CodeType, *operations: str) -> frozenset[str]:

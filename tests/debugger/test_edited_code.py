@@ -52,6 +52,31 @@ class Counts(Workflow):
         self.submit(double, RUNS * 0).wait()
         count()
         return self.submit(double, 2).result
+
+class Ledger:
+    entries = 0
+
+    @classmethod
+    def enter(cls):
+        cls.entries += 1
+
+@activity.with_attributes(task_list="edited-code", version="1")
+def note(x):
+    Notes.noted += 1
+    return x
+
+class Notes(Workflow):
+    name, version, task_list = "edited_code.notes", "1", "edited-code"
+    runs, noted, limit = 0, 0, 10
+
+    def run(self, many):
+        type(self).runs += 1
+        Ledger.enter()
+        for number in range(many):
+            Notes.last = number
+            setattr(Notes, "largest", number)
+            self.submit(note, number % self.limit).wait()
+        return many
 """
 
 
@@ -169,6 +194,22 @@ def test_what_the_code_counts_itself_is_no_edit(flows: ModuleType, lab: Lab) -> 
     steps = execution.replay()
     assert [step.number for step in steps] == [1, 2, 3]
     assert steps[1].stack()
+
+
+def test_attributes_of_classes_that_the_code_or_its_activities_set_are_no_edit(flows: ModuleType, lab: Lab) -> None:
+    execution = lab.start(flows.Notes, WINDOW + 2)
+    assert execution.result(60) == WINDOW + 2
+    steps = execution.replay()
+    assert [steps[number].locals["number"] for number in (2, WINDOW + 2, 1)] == [1, WINDOW + 1, 0]
+    lab.start(flows.Notes, 2).result(60)
+    assert steps[3].locals["number"] == 2
+    assert not steps[3].edits
+    assert execution.debug().first().number == 1
+    steps = execution.replay()
+    assert steps[3].number == 3
+    flows.Notes.limit = 5
+    with pytest.raises(UsageError, match=r"^limit was edited since these steps were made"):
+        list(steps)
 
 
 def test_windows_that_are_made_in_the_background_are_of_one_code(flows: ModuleType, lab: Lab) -> None:

@@ -230,3 +230,28 @@ def test_to_test_writes_the_cells_as_a_module_for_it(
     code, text = outcome()
     assert code == 1
     assert "y = self.submit(plus, x, 2).result" in text
+
+
+def test_two_labs_on_one_store_are_asked_once(
+    shell: InteractiveShell, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Lab(str(store)) as first:
+        record(shell, first)
+        with Lab(str(store)) as second:  # as the first cell makes it, when all cells run again
+            shell.push({"first": first, "second": second})
+            assert shown(shell, CELL, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
+            assert second.check("Nightly").summary == "safe with 2 of 2 recorded executions"
+
+
+def test_what_the_code_counts_in_attributes_of_classes_is_no_edit(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = CELL.replace("    return x + y", "    Nightly.days = getattr(Nightly, 'days', 0) + 1\n    return x + y")
+    cell = cell.replace('"1", "checks"\n', '"1", "checks"\n    runs = 0\n')
+    cell = cell.replace("        y = ", "        type(self).runs += 1\n        y = ")
+    run(shell, cell)
+    execution = lab.start("Nightly", 1)
+    execution.signal("go")
+    assert execution.result(30) == 2
+    assert shown(shell, "Nightly.runs, Nightly.days", capsys) == []
+    assert shown(shell, cell, capsys) == ["Nightly: safe with 1 of 1 recorded execution"]
