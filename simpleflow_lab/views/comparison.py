@@ -16,6 +16,7 @@ from simpleflow_lab.views.explanation_lines import COMPARED, DIVERGENCE, STATUS,
 from simpleflow_lab.views.formatting import count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
+from simpleflow_lab.views.reused_tasks import REUSED
 from simpleflow_lab.views.style import STATUSES
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_differences import TaskDifference, same_value, task_differences
@@ -112,9 +113,10 @@ def _why(task: TaskDifference) -> str:
         return "it is only in the other one" if not task.attempts_a else "it is only in this one"
     if task.same_input is False:
         return "its input is another one"
-    if task.state_a != task.state_b:
+    is_reused = REUSED in (task.state_a, task.state_b)  # a fork has the results alone
+    if task.state_a != task.state_b and {task.state_a, task.state_b} != {REUSED, "completed"}:
         return f"it is {task.state_a}, in the other one {task.state_b}"
-    if task.attempts_a != task.attempts_b:
+    if task.attempts_a != task.attempts_b and not is_reused:
         return f"{count(task.attempts_a, 'attempt')}, in the other one {task.attempts_b:,}"
     return "its result is another one" if task.same_result is False else ""
 

@@ -63,6 +63,18 @@ def test_a_fork_has_the_input_of_its_origin(tmp_path: Path) -> None:
         assert not [line for line in origin.compare(fork).lines() if "inputs differ" in line]
 
 
+def test_what_a_fork_reuses_is_no_difference_and_what_was_replaced_is(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab.sqlite") as lab:
+        origin = lab.start(BasicWorkflow, 1, t=0)
+        origin.result(timeout=60)
+        for replace, differs in (({}, None), ({"increment-1": 5}, "increment-1: its result is another one")):
+            fork = origin.fork(at="double-1", replace=replace)
+            fork.result(timeout=60)
+            for found in (origin.compare(fork), fork.compare(origin)):
+                first = [line for line in found.lines() if "the first task that differs" in line]
+                assert [str(differs) in line for line in first] == ([True] if differs else []), found
+
+
 def test_what_took_longer_is_told_with_the_part_of_the_path_that_grew() -> None:
     found = compare(run(pause=3), run())
     assert found.lines() == [
