@@ -27,6 +27,8 @@ from simpleflow_lab.views.task_labels import task_label
 
 MAX_SCALE: Final = 1_000_000.0
 """By how much a duration can be multiplied."""
+_REFUSED: Final = ("schedule_failed", "start_failed")
+"""States of attempts that SWF did not take, as of a type that was not registered yet: none of them is simulated."""
 
 
 def recorded_script(
@@ -41,7 +43,7 @@ def recorded_script(
     times = _Times(folded.history)
     recorded: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in folded.attempts:
-        if attempt.kind in TASKS:
+        if attempt.kind in TASKS and attempt.state not in _REFUSED:
             recorded[attempt.id].append(attempt)
     by_list: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in folded.attempts:

@@ -7,9 +7,10 @@ from collections import Counter
 
 import pytest
 
-from simpleflow_lab import Lab, Workflow, activity, futures, open_history, settings
+from simpleflow_lab import Lab, RecordedExecution, Workflow, activity, futures, open_history, settings
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.swf.history import History
+from tests.views.story import Story
 
 pytestmark = pytest.mark.slow
 
@@ -324,3 +325,27 @@ def test_a_history_from_a_file_can_be_asked_and_says_what_needs_a_store(lab, tmp
     assert not hasattr(recorded, "fork")
     with pytest.raises(AttributeError, match="no attribute 'forks'"):
         _ = recorded.forks
+
+
+def test_a_task_that_was_refused_until_its_type_was_registered_takes_as_long_as_it_took() -> None:
+    story = Story("what_if.naps", input='{"args":[1,1],"kwargs":{}}')
+    type_ = {"name": "what_if.nap", "version": "1"}
+    story.decide()
+    story.add(
+        "ScheduleActivityTaskFailed",
+        activityId="activity-what_if.nap-1",
+        activityType=type_,
+        cause="ACTIVITY_TYPE_DOES_NOT_EXIST",
+        decisionTaskCompletedEventId=story.decided,
+    )
+    for number, name in enumerate(("nap 0", "last"), 1):
+        story.decide()
+        text = f'{{"args":["{name}",1],"kwargs":{{}}}}'
+        task = story.schedule(f"activity-what_if.nap-{number}", activityType=type_, input=text)
+        story.start(task)
+        story.at(10 * number).complete(task, f'"{name}"')
+    story.decide()
+    story.end(result='[1,"last"]')
+    same = RecordedExecution(story.history()).what_if(Naps)
+    assert same.status == "COMPLETED"
+    assert same.seconds == pytest.approx(same.recorded_seconds, rel=0.05)
