@@ -322,6 +322,7 @@ class Execution(ExecutionViews):
             new_workflow_id=workflow_id,
             options=options or {},
         )
+        self._pool.last_started = ids
         return Execution(self._pool, *ids, domain=self.domain)
 
     def request_cancel(self) -> None:
@@ -348,6 +349,7 @@ class Execution(ExecutionViews):
         run_id = self._service.start_workflow_execution(domain=self.domain, workflowId=self.workflow_id, **request)[
             "runId"
         ]
+        self._pool.last_started = self.workflow_id, run_id
         return Execution(self._pool, self.workflow_id, run_id, domain=self.domain)
 
     def retry_decision(self) -> None:

@@ -156,7 +156,6 @@ class Lab(LabWorkers):
         """Where objects are kept beside the histories: large values, notes of steps."""
         self.fields = connection.fields
         """Encodes values as SWF's fields and decodes them, with the large ones kept as objects."""
-        self._last_started: tuple[str, str] | None = None
         self._pool = WorkerPool(
             WorkerContext(
                 service=self.service,
@@ -273,7 +272,7 @@ class Lab(LabWorkers):
         """
         started = start_execution(self._pool, self.service, workflow, args, kwargs, input)
         execution = self._execution(started.workflow_id, started.run_id, attached=started.attached)
-        self._last_started = started.workflow_id, started.run_id
+        self._pool.last_started = started.workflow_id, started.run_id
         if started.attached:
             self._pool.serve_history(execution.history())
             self._attach(execution)
@@ -281,8 +280,8 @@ class Lab(LabWorkers):
 
     @property
     def last_started(self) -> Execution | None:
-        """What `start` has given last; `None` before."""
-        return None if self._last_started is None else self._execution(*self._last_started)
+        """What `start`, or `fork` or `restart` of an execution, has given last; `None` before."""
+        return None if self._pool.last_started is None else self._execution(*self._pool.last_started)
 
     def _attach(self, execution: Execution, *, takes_over: bool = True) -> None:
         """Let an execution that is taken up go by the definitions of this process; see `attach_execution`."""
@@ -447,6 +446,8 @@ class Lab(LabWorkers):
             path = os.fspath(history)
             history = open_history(path)
             workflow_id, run_id = execution_in(path)
+        elif isinstance(history, RecordedExecution):
+            workflow_id, run_id = history.ids()
         found = history.history() if isinstance(history, RecordedExecution) else history
         if not isinstance(found, History):
             raise UsageError(f"a history or an execution is replayed, not {found!r:.80}")

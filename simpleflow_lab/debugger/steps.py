@@ -40,6 +40,7 @@ from simpleflow_lab.debugger.walk import WINDOW, Walk
 from simpleflow_lab.exceptions import EditedCodeWarning, NoSuchStepError, UsageError
 from simpleflow_lab.replay.budgets import size_of
 from simpleflow_lab.replay.lines import Line, author_frame
+from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.replay.trace import (
     Close,
     CommandRecord,
@@ -57,6 +58,7 @@ from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.event_types import DECISION_FAILURE, EXECUTION
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_HISTORY_EVENTS, MAX_REQUEST_BYTES
+from simpleflow_lab.views.history_views import HistoryViews
 from simpleflow_lab.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -403,6 +405,8 @@ class ReplaySteps:
         Ids of children, and of activities of steps, are made of `workflow_id` and `run_id`; large values are read
         through `fields`. `options` are further ones of `replay.replay.Replay`. Raises `UsageError`.
         """
+        if not workflow_id and isinstance(history, HistoryWithRecords):
+            workflow_id, run_id = history.execution_ids
         self.workflow: type[Workflow] = definition_for(history, workflow, fields)
         """The class with which it is replayed."""
         self.history = history
@@ -621,15 +625,17 @@ class ReplaySteps:
         one, other = (each if isinstance(each, ReplayStep) else self[each] for each in (first, second))
         return difference(one.detailed, other.detailed)
 
-    def parting(self, other: ReplaySteps | History) -> tuple[ReplayStep, ReplayStep | None] | None:
+    def parting(self, other: ReplaySteps | History | HistoryViews) -> tuple[ReplayStep, ReplayStep | None] | None:
         """The first steps in which this replay and another one saw or commanded something else; `None` if they part
         nowhere.
 
-        Of a `History` it is its replay with the same workflow. The second is `None` if the other one has no more steps;
-        if this one ends first, the first is its last step. Raises `UsageError` for what is neither.
+        Of an execution or a `History` it is its replay with the same workflow. The second is `None` if the other one
+        has no more steps; if this one ends first, the first is its last step. Raises `UsageError` for what is neither.
         """
+        if isinstance(other, HistoryViews):
+            other = other.history()
         if not isinstance(other, ReplaySteps | History):
-            raise UsageError(f"steps part from steps, or from a history, not from {other!r:.60}")
+            raise UsageError(f"steps part from steps, an execution or a history, not from {other!r:.60}")
         if not isinstance(other, ReplaySteps):
             other = ReplaySteps(other, self.workflow, fields=self.fields)
         number = 1

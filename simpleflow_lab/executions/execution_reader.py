@@ -52,7 +52,9 @@ class ExecutionReader:
         """The events so far."""
         with self._fetching:
             self._fetch()
-            return HistoryWithRecords(list(self._events))
+            history = HistoryWithRecords(list(self._events))
+        history.execution_ids = self.workflow_id, self.run_id
+        return history
 
     def folded(self) -> FoldedHistory:
         """The events so far, folded, with what is open counted up to now."""

@@ -38,6 +38,9 @@ class HistoryWithRecords(History):
     events of the slice.
     """
 
+    execution_ids: tuple[str, str] = ("", "")
+    """Workflow id and run id of the execution, in what its `history()` gives; empty in all else."""
+
     def __init__(self, events: Iterable[HistoryEvent] = (), *, length: int | None = None) -> None:
         """With `length` only the first so many of `events` are seen, until `advance` shows more of them."""
         super().__init__()

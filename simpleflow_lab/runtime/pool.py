@@ -107,6 +107,8 @@ class WorkerPool:
         )
         self._heartbeats = Heartbeats(context.service, longest=longest_heartbeat)
         self._forked: ForkedActivities | None = None
+        self.last_started: tuple[str, str] | None = None
+        """Workflow id and run id of the execution that was started, or forked, last through this pool's Lab."""
         self.middleware = list(middleware)
         """The middleware of each activity that is taken from now on, the outermost first."""
         self._reporting = Reporting()

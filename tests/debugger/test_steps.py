@@ -311,6 +311,9 @@ def test_two_executions_part_where_one_saw_something_else(lab: Lab) -> None:
     assert steps.parting(same.history()) is None or steps.parting(same.history())[0].signals  # type: ignore[index]
     parted = steps.parting(other.replay())
     assert parted is not None
+    of_execution = steps.parting(other)
+    assert of_execution is not None
+    assert of_execution[0].number == parted[0].number
     mine, theirs = parted
     assert theirs is not None
     assert mine.number == theirs.number
@@ -447,6 +450,20 @@ def test_a_file_a_history_and_an_execution_are_replayed_by_a_lab(lab: Lab, sums:
         lab.replay(3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="is no workflow"):
         lab.replay(sums, int)
+
+
+def test_the_history_of_an_execution_with_children_is_replayed_by_a_lab(lab: Lab) -> None:
+    class Parent(Workflow):
+        name, version, task_list = "steps.parent", "steps", "steps"
+
+        def run(self) -> Any:
+            return self.submit(Sums, 2).result
+
+    execution = lab.start(Parent)
+    execution.result(30)
+    with lab.replay(execution.history(), Parent) as steps:
+        assert steps[-1].error is None
+        assert steps[-1].close
 
 
 def test_a_workflow_that_is_not_defined_here_is_told_in_one_line() -> None:

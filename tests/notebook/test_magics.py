@@ -141,6 +141,13 @@ def test_tables_and_figures_are_those_of_the_last_execution(defined: Interactive
     assert isinstance(magic(defined, "gantt"), go.Figure)
 
 
+def test_a_fork_is_the_last_execution(defined: InteractiveShell) -> None:
+    first = magic(defined, "workflow.start Doubling -i '[4]' --workflow-id first")
+    fork = first.fork(at=1, workflow_id="fork")
+    assert fork.wait(60)
+    assert magic(defined, "workflow.info")["workflow_id"].tolist() == ["fork"]
+
+
 def test_an_execution_may_be_named(defined: InteractiveShell) -> None:
     magic(defined, "workflow.start Doubling -i '[4]' --workflow-id first")
     magic(defined, "workflow.start Doubling -i '[5]' --workflow-id second")
