@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from simpleflow_lab.views.formatting import VALUE_LIMIT, bounded
 
-_SPECIAL: Final = re.compile("[&<>\"'$]")
+_SPECIAL: Final = re.compile("[&<>\"'$\n]")
 """What is escaped."""
 _UNSEEN: Final = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
@@ -48,8 +48,9 @@ def escape(value: Any, limit: int = VALUE_LIMIT) -> Html:
     """At most `limit` characters of a value for HTML content, a quoted HTML attribute, or plotly's pseudo-HTML.
 
     Quotes become numbers, the one way to write them that plotly reads too; `$` becomes an entity, so that no MathJax
-    reading the source takes it for a formula. A page that MathJax reads after parsing also needs the class
-    `mathjax_ignore`.
+    reading the source takes it for a formula, and the end of a line a number: in a page of Markdown, as nbconvert
+    makes it, HTML ends with a line, and what follows would be Markdown. A page that MathJax reads after parsing also
+    needs the class `mathjax_ignore`.
     """
     return Html(_escaped(value, limit))
 
@@ -60,4 +61,5 @@ def _escaped(value: Any, limit: int) -> str:
         text = text.translate(_UNSEEN)
     if _SPECIAL.search(text) is None:
         return text
-    return html.escape(text, quote=True).replace("&quot;", "&#34;").replace("$", "&#36;")
+    escaped = html.escape(text, quote=True).replace("&quot;", "&#34;").replace("$", "&#36;")
+    return escaped.replace("\n", "&#10;")

@@ -67,6 +67,7 @@ PAYLOADS = [
     "\x00\x1b[31mred\x1b[0m\x7f\x85",
     "\u202egnp.exe\u202c \u2066x\u2069",
     "line\u2028line\u2029line\r\nline",
+    "text\n\n![i](http://example.com/x.png)\n\n# title\n",
     "\ud800 \udc00 \ufffe",
     "𝕳🧪é́́́",
     "=cmd|' /C calc'!A0",
@@ -151,6 +152,7 @@ def test_no_element_and_no_attribute_comes_from_a_history(payload: str, status: 
         assert elements == plain[renderer], renderer
         assert "$" not in page
         assert not {"a", "script", "img"} & {tag for tag, _ in elements}
+        assert "\n" not in page.rpartition("</style>")[2]  # in Markdown, what follows its end could be Markdown
         page.encode()
         assert len(page) < 40_000 + 20 * 5 * VALUE_LIMIT
 
