@@ -65,7 +65,7 @@ STYLE: Final = Html("""<style>
 .sfl .sfl-scroll { overflow-x: auto; }
 .sfl table { border-collapse: collapse; margin: .4em 0; font-size: .95em; }
 .sfl.sfl th, .sfl.sfl td { text-align: left; vertical-align: top; padding: .25em .7em; max-width: 26em;
-  border-bottom: 1px solid var(--jp-border-color2, rgba(128,128,128,.3)); overflow-wrap: anywhere; }
+  border-bottom: 1px solid var(--jp-border-color2, rgba(128,128,128,.3)); overflow-wrap: break-word; }
 .sfl th { font-weight: 600; white-space: nowrap; }
 .sfl.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .sfl.sfl .sfl-state { white-space: nowrap; }

@@ -1,0 +1,38 @@
+"""A table in a page that is narrower than it: it scrolls, and breaks no word of ours."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from simpleflow_lab.views.listing_views import listing_html
+from simpleflow_lab.views.listings import Kind, Listing
+from tests.browser.jupyterlab import Chromium, chromium_path
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium: apt-get install chromium"),
+]
+
+ON_SEVERAL_LINES = """() => [...document.querySelectorAll("td")].flatMap(cell => {
+    const text = cell.firstChild, range = document.createRange();
+    return [...(text ? text.data.matchAll(/\\w+/g) : [])].filter(word => {
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      return range.getClientRects().length > 1;
+    }).map(word => word[0]);
+  })"""
+
+
+def test_no_word_is_broken_but_one_that_is_longer_than_a_column() -> None:
+    columns = {"kind": Kind.TEXT, "status": Kind.STATE, "since": Kind.TIME, "error": Kind.TEXT, "types": Kind.TEXT}
+    since = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
+    rows = [("activity worker", "completed", since, "ValueError: " + "x" * 200, "shop.prices.fetch " * 5)] * 2
+    with Chromium() as chromium:
+        page = chromium.blank()
+        for width in (320, 600, 1000):
+            page.set_viewport_size({"width": width, "height": 600})
+            page.set_content(listing_html(Listing(columns=columns, rows=rows)))
+            assert page.evaluate(ON_SEVERAL_LINES) == ["x" * 200] * 2
+            assert page.evaluate("document.documentElement.scrollWidth") == width
