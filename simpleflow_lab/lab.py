@@ -367,6 +367,8 @@ class Lab(LabWorkers):
         from simpleflow_lab.execution_sets import Executions, Member, period, selected
 
         since, until = period(last, since, until, self.now())
+        if not (workflow is None or isinstance(workflow, str) or hasattr(workflow, "type_name")):
+            raise UsageError(f"workflow is a workflow's class or the name of its type, not {workflow!r:.80}")
         name = workflow if workflow is None or isinstance(workflow, str) else workflow.type_name()
         infos = selected(self.execution_infos(), since=since, until=until, workflow=name, status=status, tags=tags)
         ids = [(info["execution"]["workflowId"], info["execution"]["runId"]) for info in infos]

@@ -147,6 +147,7 @@ def test_what_was_started_before_is_left_out(lab):
         ({"last": "99999999w"}, "is longer ago than the calendar goes"),
         ({"last": "1d", "since": datetime.datetime(2001, 1, 1)}, "not both"),
         ({"since": "2001"}, "since is a datetime.datetime, not '2001'"),
+        ({"workflow": 3}, "workflow is a workflow's class or the name of its type, not 3"),
         ({"status": "DONE"}, "no status 'DONE': there is OPEN, COMPLETED,"),
     ],
 )
