@@ -28,14 +28,16 @@ def one_line(error: object) -> str:
     return text if len(text) <= _MAX_LINE else f"{text[: _MAX_LINE // 2]} … {text[-_MAX_LINE // 2 :]}"
 
 
+def program(session: Session) -> str:
+    """How a command on the store of this session begins."""
+    return shlex.join(["simpleflow"] if session.store is None else ["simpleflow", "--store", session.store])
+
+
 def resume_command(session: Session, execution: Execution) -> str:
     """The command line that resumes an execution which the session leaves open."""
-    words = ["simpleflow"]
-    if session.store is not None:
-        words += ["--store", session.store]
-    words.append("resume")
+    words = ["resume"]
     for module in session.modules or ["MODULE"]:
         words += ["--module", module]
     if execution.domain != settings.default_domain():
         words += ["--domain", execution.domain]
-    return shlex.join([*words, execution.workflow_id])
+    return f"{program(session)} {shlex.join([*words, execution.workflow_id])}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simpleflow_lab.cli.exit_codes import ExitCode
 from simpleflow_lab.cli.formats import as_json, render
-from simpleflow_lab.cli.messages import one_line, report, resume_command
+from simpleflow_lab.cli.messages import one_line, program, report, resume_command
 from simpleflow_lab.commands.advice import in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.commands.records import ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Output, Session
@@ -109,14 +109,14 @@ def _show_info(record: ExecutionInfo, session: Session) -> ExitCode:
     for number, listing in enumerate(record.listings()):
         if number:
             print()
-        _print(listing_in_shell(listing, named_in_shell(record.execution)), session.output)
+        _print(listing_in_shell(listing, named_in_shell(record.execution), program(session)), session.output)
     return _show_message(record, session)
 
 
 @show.of("ExecutionExplanation")
 def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCode:
     if session.output.format != "tabular" or session.output.shape:
-        _print(listing_in_shell(record.listing(), named_in_shell(record.execution)), session.output)
+        _print(listing_in_shell(record.listing(), named_in_shell(record.execution), program(session)), session.output)
         return _show_message(record, session)
     _print_lines(record.execution.explain(), record.execution, session)
     return _show_message(record, session)
@@ -125,7 +125,7 @@ def _show_explanation(record: ExecutionExplanation, session: Session) -> ExitCod
 @show.of("ExecutionsCompared")
 def _show_comparison(record: ExecutionsCompared, session: Session) -> ExitCode:
     if session.output.format != "tabular" or session.output.shape:
-        _print(listing_in_shell(record.listing(), named_in_shell(record.execution)), session.output)
+        _print(listing_in_shell(record.listing(), named_in_shell(record.execution), program(session)), session.output)
         return _show_message(record, session)
     _print_lines(record.comparison(), record.execution, session)
     return _show_message(record, session)
@@ -133,7 +133,7 @@ def _show_comparison(record: ExecutionsCompared, session: Session) -> ExitCode:
 
 def _print_lines(lines: Iterable[ExplanationLine], execution: AnyExecution, session: Session) -> None:
     for line in lines:
-        text = in_shell(line, named_in_shell(execution))
+        text = in_shell(line, named_in_shell(execution), program(session))
         print(text if session.output.raw else visible(text))
 
 
@@ -214,17 +214,18 @@ def _show_gantt(record: ExecutionGantt, session: Session) -> ExitCode:
 @show.of("Outcome")
 def _show_outcome(record: Outcome, session: Session) -> ExitCode:
     _show_message(record, session)
-    return _show_outcomes([record], record, session.output)
+    return _show_outcomes([record], record, session)
 
 
 @show.of("Resumed")
 def _show_resumed(record: Resumed, session: Session) -> ExitCode:
     _show_message(record, session)
-    return _show_outcomes(record.outcomes, record, session.output)
+    return _show_outcomes(record.outcomes, record, session)
 
 
-def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, output: Output) -> ExitCode:
+def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, session: Session) -> ExitCode:
     """Print results to stdout; report errors and unhandled failures on stderr."""
+    output = session.output
     if output.format != "tabular" or len(outcomes) > 1:
         _print(record.listing(), output)
     else:
@@ -233,17 +234,17 @@ def _show_outcomes(outcomes: Sequence[Outcome], record: ListingRecord, output: O
     sys.stdout.flush()
     code = max((_report_errors(outcome) for outcome in outcomes), default=ExitCode.DONE)
     if output.format == "tabular" and len(outcomes) == 1 and outcomes[0].finished and sys.stderr.isatty():
-        _explain(outcomes[0].execution)
+        _explain(outcomes[0].execution, session)
     return code
 
 
-def _explain(execution: Execution) -> None:
+def _explain(execution: Execution, session: Session) -> None:
     """Tell a person at a terminal where the time went and what went wrong, beside what is shown anyway."""
     from simpleflow_lab.views.explanation_lines import RESULT, STATUS, UNHANDLED
 
     for line in execution.explain():
         if line.kind not in (STATUS, RESULT, UNHANDLED):
-            report(visible(in_shell(line, named_in_shell(execution))))
+            report(visible(in_shell(line, named_in_shell(execution), program(session))))
 
 
 def _print_result(outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.commands.inspection import AnyExecution
     from simpleflow_lab.views.explanation_lines import ExplanationLine
 
+PROGRAM: Final = "simpleflow"
 _CALL: Final = re.compile(
     r"""(?P<of>execution|lab|comparison)\.(?P<name>\w+)"""
     r"""\((?P<arguments>(?:[^()'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*)\)"""
@@ -44,14 +45,14 @@ def named_in_shell(execution: AnyExecution) -> str:
     return shlex.join(words)
 
 
-def listing_in_shell(listing: Listing, execution: str) -> Listing:
+def listing_in_shell(listing: Listing, execution: str, program: str = PROGRAM) -> Listing:
     """A listing with its columns of what helps as commands."""
     columns = [place for place, title in enumerate(listing.columns) if title in _ADVISING]
     if not columns:
         return listing
     rows = [
         tuple(
-            as_commands(value, execution) if place in columns and isinstance(value, str) else value
+            as_commands(value, execution, program) if place in columns and isinstance(value, str) else value
             for place, value in enumerate(row)
         )
         for row in listing.rows
@@ -59,17 +60,22 @@ def listing_in_shell(listing: Listing, execution: str) -> Listing:
     return Listing(columns=listing.columns, rows=rows)
 
 
-def in_shell(line: ExplanationLine, execution: str) -> str:
+def in_shell(line: ExplanationLine, execution: str, program: str = PROGRAM) -> str:
     """A line with what helps as commands; `execution` is how a command names the execution that it is about."""
-    advice = as_commands(line.to_do, execution)
+    advice = as_commands(line.to_do, execution, program)
     return f"{line.text} → {advice}" if advice else line.text
 
 
-def as_commands(to_do: str, execution: str) -> str:
-    """What helps, with each call as the command that does it; empty if there is a call that no command does."""
+def as_commands(to_do: str, execution: str, program: str = PROGRAM) -> str:
+    """What helps, with each call as the command that does it; empty if there is a call that no command does.
+
+    `program` is how each command begins, as `simpleflow --store shop.sqlite`.
+    """
     _, either, rest = to_do.partition(", or simpleflow ")
     if either:
-        return f"simpleflow {rest}"
+        return f"{program} {rest}"
+    if to_do.startswith(f"{PROGRAM} "):
+        return program + to_do.removeprefix(PROGRAM)
     explains = _EXPLAIN.match(to_do)
     if explains is not None:
         to_do = explains[1]
@@ -80,7 +86,7 @@ def as_commands(to_do: str, execution: str) -> str:
         found = None if command is None or arguments is None else command(execution, *arguments)
         if found is None:
             return ""
-        commands.append(found)
+        commands.append(f"{program}{found.removeprefix(PROGRAM)}")
     found_in_order = iter(commands)
     advice = _CALL.sub(lambda call: next(found_in_order), to_do)
     return "" if _ANY_CALL.search(advice) else advice
@@ -120,7 +126,7 @@ def _resume(execution: str, positional: list[object], named: dict[str, object]) 
 
 _COMMANDS: Final[Mapping[tuple[str, str], Callable[[str, list[object], dict[str, object]], str | None]]] = {
     ("execution", "tasks"): _of_execution("workflow.tasks {}"),
-    ("execution", "unhandled_failures"): _of_execution("--filter 'Last State=failed' workflow.tasks {}"),
+    ("execution", "unhandled_failures"): _of_execution("--filter 'Last State!=completed' workflow.tasks {}"),
     ("execution", "critical_path"): _of_execution("gantt {} -o run.html"),
     ("execution", "retry_decision"): _of_execution("workflow.retry_decision {}"),
     ("execution", "events"): _of_execution("workflow.history {}"),

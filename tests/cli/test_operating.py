@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -197,6 +198,16 @@ def test_executions_are_filtered(rows: Command, words: tuple[str, ...], found: l
 def test_any_list_is_sorted_filtered_and_cut(rows: Command, words: tuple[str, ...], found: list[str]) -> None:
     assert [row["Workflow ID"] for row in rows("workflow.list", *words)] == found
     assert [row["Workflow ID"] for row in rows(*words, "workflow", "list")] == found
+
+
+def test_a_command_that_helps_can_be_pasted(
+    simpleflow: Command, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "another.sqlite"))
+    waits = simpleflow("--store", str(store), "workflow.explain", "night-3").out.splitlines()[1]
+    program, *words = shlex.split(waits.partition(" → ")[2])
+    assert (program, *words) == ("simpleflow", "--store", str(store), "workflow.signal", "night-3", "go")
+    assert simpleflow(*words).code == 0
 
 
 def test_an_explanation_is_a_list_when_its_columns_are_named(rows: Command, simpleflow: Command) -> None:

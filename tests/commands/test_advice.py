@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
         ("execution.tasks(), or simpleflow workflow.tasks nightly-1", "simpleflow workflow.tasks nightly-1"),
         ("execution.signal('go'), or simpleflow workflow.signal a go", "simpleflow workflow.signal a go"),
         ("lab.execution('c').signal('go'), or simpleflow workflow.signal c go", "simpleflow workflow.signal c go"),
-        ("execution.unhandled_failures()", "simpleflow --filter 'Last State=failed' workflow.tasks nightly-1"),
+        ("execution.unhandled_failures()", "simpleflow --filter 'Last State!=completed' workflow.tasks nightly-1"),
         ("execution.critical_path()", "simpleflow gantt nightly-1 -o run.html"),
         ("lab.start_workers(6, task_list='etl')", "simpleflow worker.start --module MODULE --task-list etl -N 6"),
         (
@@ -50,6 +50,19 @@ def test_a_call_is_the_command_that_does_it_or_is_left_out(to_do: str, expected:
     for command in re.findall(r"simpleflow (.*?)(?:; | shows|$)", expected):
         words = [word for word in shlex.split(command) if "." in word or word == "gantt"]
         assert set(words) & set(table.all_commands())
+
+
+@pytest.mark.parametrize(
+    ("to_do", "expected"),
+    [
+        ("execution.tasks()", "workflow.tasks nightly-1"),
+        ("execution.signal('go'), or simpleflow workflow.signal a go", "workflow.signal a go"),
+        ("simpleflow workflow.signal a go", "workflow.signal a go"),
+    ],
+)
+def test_a_command_names_the_store_that_the_shell_named(to_do: str, expected: str) -> None:
+    line = in_shell(ExplanationLine.of("time", "what there is", to_do=to_do), ID, "simpleflow --store 'my shop.sqlite'")
+    assert line == f"what there is → simpleflow --store 'my shop.sqlite' {expected}"
 
 
 def test_a_table_that_advises_names_commands_too() -> None:
