@@ -97,12 +97,11 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
         more = f", and {alike - 1:,} more alike" if alike > 1 else ""
         if left and number == len(listed):
             more += f", and for {left:,} more"
-        says = "can't go on:" if wait.kind == BLOCKED else "waits for"
-        yield ExplanationLine.of(
-            WAITS,
-            f"{says} {above}{wait.what}{more}",
-            to_do=wait.to_do or ("execution.waiting_for()" if more else ""),
-        )
+        to_do = wait.to_do or ("execution.waiting_for()" if more else "")
+        if wait.kind == BLOCKED:  # bounded already: what the code asks for now stands behind what was recorded
+            yield ExplanationLine(kind=WAITS, text=f"can't go on: {above}{wait.what}{more}", to_do=to_do)
+        else:
+            yield ExplanationLine.of(WAITS, f"waits for {above}{wait.what}{more}", to_do=to_do)
 
 
 def _has_others(wait: Wait) -> bool:

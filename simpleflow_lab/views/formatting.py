@@ -16,6 +16,8 @@ VALUE_LIMIT: Final = 2_000
 """Characters of an input, result or traceback that a page or a notebook shows."""
 HOVER_LIMIT: Final = 300
 """Characters of a value that a hover box shows."""
+ERROR_LIMIT: Final = 400
+"""Characters of an error that blocks an execution: what was recorded, and what the code asks for now."""
 LABEL_LIMIT: Final = 80
 """Characters of a name, an id or a tag that stands beside other things."""
 
@@ -81,6 +83,12 @@ def shortened(value: Any, limit: int = LABEL_LIMIT) -> str:
         return text
     tail = limit // 2
     return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def beginning(value: Any, limit: int) -> str:
+    """At most `limit` characters of a message on one line: its beginning, which says what happened."""
+    text = " ".join((well_formed(value) or "").split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def duration(seconds: float | None) -> str:

@@ -21,7 +21,7 @@ from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXT
 from simpleflow_lab.swf.execution_context import latest_context, waits_in
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, DecisionTask
-from simpleflow_lab.views.formatting import HOVER_LIMIT, count, duration, shortened
+from simpleflow_lab.views.formatting import ERROR_LIMIT, HOVER_LIMIT, beginning, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
 from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
@@ -361,7 +361,7 @@ def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> W
         workflow_id=workflow_id,
         depth=depth,
         kind=BLOCKED,
-        what=shortened(what, HOVER_LIMIT),
+        what=beginning(what, ERROR_LIMIT),
         since=_time_of(error.get("since")),
         to_do=to_do,
     )

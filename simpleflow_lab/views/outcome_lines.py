@@ -209,8 +209,7 @@ def _last_event_decided_on(folded: FoldedHistory) -> int:
 
 
 def _failure(attempt: Attempt) -> str:
-    why = attempt.reason or attempt.timeout_type
-    return f"{_label(attempt)} ({shortened(why, _REASON_LIMIT)})" if why else f"{_label(attempt)} ({attempt.state})"
+    return f"{_label(attempt)} ({_reason(attempt)})"
 
 
 def _retried(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[ExplanationLine]:
@@ -231,7 +230,8 @@ def _retried(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Explanat
 
 
 def _reason(attempt: Attempt) -> str:
-    return shortened(attempt.reason or attempt.timeout_type or attempt.state, _REASON_LIMIT)
+    timed_out = f"timed out: {attempt.timeout_type}" if attempt.timeout_type else ""
+    return shortened(attempt.reason or timed_out or attempt.state, _REASON_LIMIT)
 
 
 def _is_not_its_own(attempt: Attempt) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
-from simpleflow_lab.views.formatting import duration, shortened, utc_time
+from simpleflow_lab.views.formatting import beginning, duration, shortened, utc_time
 from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
 
@@ -114,7 +114,7 @@ def phrase(waits: Sequence[Wait], *, limit: int = _MAX_NAMED) -> str:
     It is about the execution itself; a blocked decision of a child at any depth is named, too, and first.
     """
     parts = [
-        f"{shortened(wait.workflow_id, 40)}: {shortened(wait.what, 160)}"
+        f"{shortened(wait.workflow_id, 40)}: {beginning(wait.what, 160)}"
         for wait in waits
         if wait.kind == BLOCKED and wait.depth > 0
     ][:1]
@@ -126,7 +126,7 @@ def phrase(waits: Sequence[Wait], *, limit: int = _MAX_NAMED) -> str:
         noun = _COUNTED.get(kind)
         reason = next((wait.what for wait in rows if wait.has_reason), None)
         if noun is None or number == 1:
-            parts += [shortened(wait.what, 160 if kind == BLOCKED else 100) for wait in rows]
+            parts += [beginning(wait.what, 160) if kind == BLOCKED else shortened(wait.what, 100) for wait in rows]
         elif reason is not None:
             parts.append(f"{number:,} {noun} ({shortened(reason, 160)}, …)")
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_THREADS
+from simpleflow_lab.exceptions import NondeterminismError
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns
@@ -279,6 +280,33 @@ def test_what_is_printed_holds_no_control_character() -> None:
     printed = repr(explain(story.history(), workflow_id="shop-1"))
     assert "owned" in printed
     assert all(character.isprintable() or character == "\n" for character in printed)
+
+
+def test_a_changed_code_is_told_with_what_it_asks_for_now() -> None:
+    error = NondeterminismError(
+        event_id=5,
+        recorded='activity shop.fetch (version 1) [activity-shop.fetch-1] with {"args":["books"],"kwargs":{}}',
+        requested='activity shop.order (version 1) [activity-shop.order-1] with {"args":["books"],"kwargs":{}}',
+        recorded_line="shop.py, line 12",
+        requested_line="shop.py, line 14",
+    )
+    report = {"error": "NondeterminismError", "message": str(error), "endsWait": True, "pid": 12345}
+    waits = waits_of(Story().history(), workflow_id="shop-1", errors=[report], until=when(60))
+
+    blocked = explain(Story().history(), workflow_id="shop-1", waits=waits, until=when(60)).lines()[1]
+
+    assert "event 5: the history has activity shop.fetch" in blocked
+    assert "the code now asks for activity shop.order" in blocked
+
+
+def test_a_failure_by_a_timeout_says_that_it_is_one() -> None:
+    story = Story()
+    task = story.schedule("fetch-1")
+    story.start(task)
+    story.time_out(task)
+    story.at(3).end("Completed")
+
+    assert any("fetch-1 (timed out: START_TO_CLOSE)" in line for line in explain(story.history()).lines())
 
 
 def test_the_time_of_a_blocked_decision_is_told_as_that() -> None:
