@@ -85,6 +85,8 @@ IN_NOTEBOOKS_ONLY = (
     "the Lab of this session goes by real time: open one as Lab(…, clock='virtual')",
     "the Lab of this session works in domain {}, not {}: open another one, as in Lab(…, domain={})",
     "store of `Lab()`: a file, `:memory:` or `aws://REGION/DOMAIN`",
+    "--threads and --executor are for processes of a shell: here -N says how many activities run at once, "
+    "and executor= of an activity, or Lab(activity_executor=…), where",
 )
 """A shell opens a Lab for each command, and the table of settings has both."""
 CONVERTED = ("views", "commands/advice.py")
