@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.svg import WIDTH, svg_of
-from simpleflow_lab.views.svg_text import plain_text
+from simpleflow_lab.views.svg_text import plain_text, title_on_one_line
 
 
 class Chart(go.Figure):  # type: ignore[misc]
@@ -45,5 +45,5 @@ class Chart(go.Figure):  # type: ignore[misc]
         bundle = super()._repr_mimebundle_(include, exclude, **options)
         forms = dict(bundle[0]) if isinstance(bundle, tuple) else dict(bundle or {})
         forms["image/svg+xml"] = self.to_svg()
-        forms["text/plain"] = f"<Chart {shortened(plain_text(self.layout.title.text or ''))}>"
+        forms["text/plain"] = f"<Chart {shortened(plain_text(title_on_one_line(self.layout.title.text)))}>"
         return forms

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
-from simpleflow_lab.views.formatting import LABEL_LIMIT, duration
+from simpleflow_lab.views.formatting import duration, shortened
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.style import STATUSES
 from simpleflow_lab.views.summary import ExecutionSummary
@@ -13,20 +14,33 @@ INK: Final = "#888"
 """The colour of text and lines, on light and on dark pages."""
 
 
+HEAD: Final = 76
+"""Pixels above the plot, for a title of one line and its subtitle."""
+_LINE: Final = 22
+_LINE_LIMIT: Final = 30
+"""Characters of a line of the title: as many as there is room for on a page of 320 pixels."""
+
+
+def head_height(layout: Any) -> int:
+    """Pixels above the plot of a chart with this layout."""
+    return HEAD + _LINE * str(layout["title"]["text"]).count("<br>")
+
+
 def chart_layout(summary: ExecutionSummary, *parts: str, title: str | None) -> dict[str, Any]:
     """What the layouts of all charts have. The subtitle ends with these parts, which are escaped."""
     status = STATUSES[summary.status]
     subtitle = " · ".join([f"{status.glyph} {status.word}", duration(summary.duration), *parts])
+    lines = _lines(shortened(title or summary.workflow_type))
     return {
         "title": {
-            "text": str(escape(title or summary.workflow_type, LABEL_LIMIT)),
+            "text": "<br>".join(str(escape(line)) for line in lines),
             "subtitle": {"text": subtitle, "font": {"size": 13}},
             "x": 0,
             "xref": "container",
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"t": 14, "l": 14},
+            "pad": {"t": 14 if len(lines) == 1 else 26, "l": 14},  # plotly sets several lines higher than one
         },
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -37,3 +51,13 @@ def chart_layout(summary: ExecutionSummary, *parts: str, title: str | None) -> d
         "legend": {"orientation": "h", "x": 0, "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom"},
         "showlegend": True,
     }
+
+
+def _lines(title: str) -> list[str]:
+    """A title in lines that end where a part of the name does."""
+    lines = [""]
+    for part in re.findall(rf"[^-._/ ]{{0,{_LINE_LIMIT - 1}}}.", title):
+        if len(lines[-1]) + len(part) > _LINE_LIMIT:
+            lines.append("")
+        lines[-1] += part
+    return lines

@@ -20,7 +20,7 @@ from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import AttemptColumns
 from simpleflow_lab.views.chart import Chart
-from simpleflow_lab.views.chart_head import INK, chart_layout
+from simpleflow_lab.views.chart_head import INK, chart_layout, head_height
 from simpleflow_lab.views.formatting import HOVER_LIMIT, count, shortened
 from simpleflow_lab.views.gantt_drawing import Drawing
 from simpleflow_lab.views.gantt_lanes import GROUPS, SPANS, Lanes
@@ -171,8 +171,8 @@ def _layout(
     bottom = max(46 + 21 * drawing.legend_rows(), 200 - plot)  # on a narrow page the legend is high
     return {
         **head,
-        "height": 76 + plot + bottom,
-        "margin": {"l": 20, "r": 20, "t": 76, "b": bottom},
+        "height": head_height(head) + plot + bottom,
+        "margin": {"l": 20, "r": 20, "t": head_height(head), "b": bottom},
         "barmode": "overlay",
         "uniformtext": {"minsize": 8, "mode": "hide"},
         "dragmode": "zoom",

@@ -1,4 +1,4 @@
-"""Two executions as Gantt charts on one axis of time: the second one is moved so that both begin together.
+"""Two executions as Gantt charts on one axis of time: the second one is moved so that the lower one begins with it.
 
 Hover boxes keep the times of the execution that they are about.
 """
@@ -12,11 +12,15 @@ import plotly.graph_objects as go
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
+from simpleflow_lab.views.chart_head import HEAD, head_height
 from simpleflow_lab.views.gantt import MAX_ROWS, gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.svg_text import width_of
 
 _GAP: Final = 64
 """Pixels between the charts, for the title of the second one."""
+_LEAST: Final = 0.85
+"""The least part of its estimated width that a label takes."""
 
 
 def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_bars: int = 2000) -> Chart:
@@ -27,7 +31,7 @@ def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_ba
     above, below = (gantt(each, max_bars=max_bars, fold=False, by=by) for each in (folded, other))
     shift = _start(folded) - _start(other)
     heights = [_plot_height(figure) for figure in (above, below)]
-    whole = sum(heights) + _GAP
+    whole = sum(heights) + _GAP + head_height(below.layout) - HEAD
     layout = above.layout.to_plotly_json()
     margin = layout["margin"]
     layout["height"] = whole + margin["t"] + margin["b"]
@@ -76,11 +80,15 @@ def _range(*ranges: Any) -> list[str]:
 
 def _title(figure: go.Figure, top: float) -> dict[str, Any]:
     title = figure.layout.title
+    labels = max((width_of(label) for label in figure.layout.yaxis.ticktext), default=0)
     return {
         "text": f"{title.text}<br>{title.subtitle.text}",  # escaped, where they were made
         "xref": "paper",
         "yref": "paper",
         "x": 0,
+        "xshift": -round(
+            _LEAST * labels
+        ),  # plotly makes room for the labels beside the plot; the title begins above them
         "y": top,
         "xanchor": "left",
         "yanchor": "bottom",

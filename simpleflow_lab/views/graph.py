@@ -20,7 +20,7 @@ from simpleflow_lab.swf.event_types import TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_failure, is_own_timer
 from simpleflow_lab.views.chart import Chart
-from simpleflow_lab.views.chart_head import INK, chart_layout
+from simpleflow_lab.views.chart_head import INK, chart_layout, head_height
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.formatting import count, duration, shortened
 from simpleflow_lab.views.gantt_words import bold, in_lines, kind_sign
@@ -135,8 +135,8 @@ def graph(
     layout = {
         **head,
         "hoverlabel": {**head["hoverlabel"], "align": "left"},
-        "height": 76 + max(len(nodes) * _ROW, 60) + 62,
-        "margin": {"l": 20, "r": 20, "t": 76, "b": 62},
+        "height": head_height(head) + max(len(nodes) * _ROW, 60) + 62,
+        "margin": {"l": 20, "r": 20, "t": head_height(head), "b": 62},
         "xaxis": {"range": [-0.4, deepest + max(4.0, deepest * 0.6)], "visible": False, "fixedrange": True},
         "yaxis": {"range": [max(len(nodes), 1) - 0.5, -0.5], "tickvals": [], "showgrid": False, "zeroline": False},
     }

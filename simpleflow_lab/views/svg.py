@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.views.svg_text import escaped, plain_text, text_element, width_of
+from simpleflow_lab.views.svg_text import escaped, plain_text, text_element, title_on_one_line, width_of
 
 WIDTH: Final = 960
 """Pixels that a picture is wide, if nothing else is said."""
@@ -145,7 +145,7 @@ class _Picture:
             )
         )
         height = round(self._height)
-        title = escaped(" ".join(plain_text(self._layout.title.text or "").split()) or "chart")
+        title = escaped(" ".join(plain_text(title_on_one_line(self._layout.title.text)).split()) or "chart")
         clip = (
             f'<clipPath id="{self._clip}"><rect x="{self._left - 1:.1f}" y="{self._top - 2:.1f}" '
             f'width="{self._right - self._left + 2:.1f}" height="{self._plot_height + 4:.1f}"/></clipPath>'
@@ -160,7 +160,7 @@ class _Picture:
     def _title(self) -> Iterator[str]:
         title = self._layout.title
         if title.text:
-            yield _text_in(title.text, self._width - 28, 14, 26, size=17)
+            yield _text_in(title_on_one_line(title.text), self._width - 28, 14, 26, size=17)
         if title.subtitle.text:
             yield _text_in(title.subtitle.text, self._width - 28, 14, 47, size=13)
 

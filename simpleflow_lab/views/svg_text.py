@@ -58,6 +58,11 @@ def plain_text(text: str) -> str:
     return " ".join("".join(run.text for run in line) for line in runs_of(text))
 
 
+def title_on_one_line(text: str | None) -> str:
+    """A chart's title without its breaks, which stand within words; still a text of plotly's."""
+    return (text or "").replace("<br>", "")
+
+
 def escaped(text: object) -> str:
     """A text as the content of an element or of a quoted attribute."""
     return html.escape(_NOT_XML.sub("�", str(text)), quote=True)

@@ -22,7 +22,7 @@ from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_own_timer
 from simpleflow_lab.views.chart import Chart
-from simpleflow_lab.views.chart_head import chart_layout
+from simpleflow_lab.views.chart_head import chart_layout, head_height
 from simpleflow_lab.views.decision_triggers import DecisionTriggers
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
@@ -192,8 +192,8 @@ def concurrency(
         axes["yaxis2"] = {**_axis(_most(queue), ticks=2), "domain": [0.7, 1], "anchor": "x"}
     layout = {
         **head,
-        "height": 370,
-        "margin": {"l": 50, "r": 36, "t": 82, "b": 74},
+        "height": 294 + head_height(head),
+        "margin": {"l": 50, "r": 36, "t": 6 + head_height(head), "b": 74},
         "hovermode": "x unified",
         "hoversubplots": "axis",
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short

@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from tests.browser.jupyterlab import Chromium, chromium_path
+from tests.views.story import Story
 from tests.views.troubles import waits_between_retries
 
 pytestmark = [
@@ -40,3 +41,34 @@ def test_subtitle_plot_and_legend_stand_below_each_other() -> None:
                 edges = page.evaluate(TOPS_AND_BOTTOMS, [json.loads(chart.to_json()), width])
                 (_, subtitle), (top, bottom), (legend, _) = edges
                 assert subtitle <= top < bottom - 20 < bottom <= legend, (width, edges)
+
+
+CUT = """async ([figure, width]) => {
+    const at = document.createElement("div");
+    document.body.replaceChildren(at);
+    await Plotly.newPlot(at, figure.data, { ...figure.layout, width });
+    const { left, top } = at.getBoundingClientRect();
+    return [...at.querySelectorAll(".gtitle, .annotation-text")]
+      .map(text => [text.textContent, text.getBoundingClientRect()])
+      .filter(([, of]) => of.left < left || of.right > left + width || of.top < top).map(([text]) => text);
+  }"""
+
+
+def test_no_title_is_cut_at_the_edge_of_a_narrow_page() -> None:
+    one, other = (Story(f"nightly.load-the-warehouse-of-the-northern-shops-{name}") for name in "ab")
+    for story in (one, other):
+        story.start(task := story.schedule("activity-shop.prices_of_the_day-1", "shop.prices_of_the_day"))
+        story.complete(task)
+        story.add("WorkflowExecutionCompleted", decisionTaskCompletedEventId=story.decided)
+    executions = [RecordedExecution(HistoryWithRecords(story.history()), "narrow") for story in (one, other)]
+    charts = [executions[0].gantt(), executions[0].concurrency(), executions[0].graph()]
+    charts.append(executions[0].compare(executions[1]).gantt())
+    with Chromium() as chromium:
+        page = chromium.blank()
+        page.add_script_tag(content=get_plotlyjs())
+        for chart in charts:
+            for width in WIDTHS:
+                assert page.evaluate(CUT, [json.loads(chart.to_json()), width]) == []
+                (_, subtitle), (top, _), _ = page.evaluate(TOPS_AND_BOTTOMS, [json.loads(chart.to_json()), width])
+                assert subtitle <= top
+        assert "nightly.load-the-warehouse-of-the-northern-shops-a" in charts[0].to_svg()
