@@ -297,17 +297,19 @@ class Execution(ExecutionViews):
     ) -> Execution:
         """Start a new execution that goes on from where this one was, with the results recorded by then; give it.
 
-        `at` is where: the number of a decision or a step of `replay()`, before which it forks; the id of a task, or of
-        several, from which on it runs again, while what does not depend on them is reused; or "first failure", also the
-        default of one that failed. `replace` gives results of its own to tasks, by id. `anew` names further tasks that
-        run again: ids, or a regular expression for the ids and names of their types. Nothing that is reused runs a
-        second time: no activity, no child execution, no signal to another execution. A child that failed or was open is
-        started anew as a fork of its own. The workflow's code is that of today. `options` are those of `Lab.start` that
-        the fork has otherwise than this execution: `task_list`, `tag_list`, the timeouts. This one stays as it is.
+        `at` is where: the number of a decision or a step of `replay()`, before which it forks; a task or its id, or the
+        ids of several, from which on it runs again, while what does not depend on them is reused; or "first failure",
+        also the default of one that failed. `replace` gives results of its own to tasks, by id. `anew` names further
+        tasks that run again: ids, or a regular expression for the ids and names of their types. Nothing that is reused
+        runs a second time: no activity, no child execution, no signal to another execution. A child that failed or was
+        open is started anew as a fork of its own. The workflow's code is that of today. `options` are those of
+        `Lab.start` that the fork has otherwise than this execution: `task_list`, `tag_list`, the timeouts. This one
+        stays as it is.
 
         Raises `UsageError` for what it does not have, and for results that JSON can't hold.
         """
         from simpleflow_lab.debugger.fork_execution import fork_execution
+        from simpleflow_lab.debugger.rerun_attempts import RecordedTask
 
         ids = fork_execution(
             self._pool,
@@ -316,7 +318,7 @@ class Execution(ExecutionViews):
             workflow_id=self.workflow_id,
             run_id=self.run_id,
             read=lambda workflow_id, run_id: self._reader.other(workflow_id, run_id).history(),
-            at=at,
+            at=at.id if isinstance(at, RecordedTask) else at,
             replace=replace,
             anew=anew,
             new_workflow_id=workflow_id,

@@ -84,7 +84,8 @@ def to_test(
     return TestWritten(
         test=test,
         history=fixture,
-        message=f"{test} checks the {made.decisions} decisions of {workflow_id}; its history is {fixture.name}",
+        message=f"{test} checks the {made.decisions} decisions of {workflow_id or target.file}; "
+        f"its history is {fixture.name}",
     )
 
 

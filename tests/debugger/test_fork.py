@@ -493,6 +493,9 @@ def test_a_step_of_another_execution_and_an_inherited_task_are_told(lab):
         one.fork(at=other.replay()[2])
     fork = one.fork(at=one.replay()[2])
     assert fork.result(timeout=30) == [2, 3, 4]
+    of_task, of_id = (one.fork(at=at) for at in (one.task("increment-2"), "increment-2"))
+    assert of_task.result(timeout=30) == of_id.result(timeout=30)
+    assert repr(of_task).partition("forked")[2] == repr(of_id).partition("forked")[2]
     with pytest.raises(
         UsageError, match=f"increment-1 did not run in this execution: it was inherited from {one.workflow_id}"
     ):
