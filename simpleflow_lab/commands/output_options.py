@@ -93,10 +93,23 @@ def options(*, hidden: bool = False) -> list[click.Option]:
 
 NAMES: Final = ("format", "header", "columns", "sort", "filters", "limit", "color", "raw", "debug")
 """The parameters of `options`."""
+OF_A_SHELL: Final = {
+    "format": ("--format",),
+    "header": ("--header", "--no-header"),
+    "color": ("--color",),
+    "raw": ("--raw", "--no-raw"),
+    "debug": ("--debug", "--no-debug"),
+    "watch": ("--watch",),
+}
+"""Parameters on how text is printed, with their options: the value of a notebook's cell has no such form."""
 
 
 def take(session: Session, given: Mapping[str, Any]) -> None:
-    """Let the session show answers as these options of the output say; what is not given stays as it is."""
+    """Let the session show answers as these options of the output say; what is not given stays as it is.
+
+    Raises `UsageError` for an option that means nothing in a notebook.
+    """
+    _refuse_in_a_notebook(session, given)
     values = {name: given.get(name) for name in NAMES}
     shape = {name: values.pop(name) or () for name in ("columns", "sort", "filters")}
     limit = values.pop("limit")
@@ -110,6 +123,16 @@ def take(session: Session, given: Mapping[str, Any]) -> None:
         ),
         **{name: value for name, value in values.items() if value is not None},
     )
+
+
+def _refuse_in_a_notebook(session: Session, given: Mapping[str, Any]) -> None:
+    for name, spellings in OF_A_SHELL.items():
+        if session.serves_here and given.get(name) is not None:
+            raise UsageError(
+                "a cell shows what there is: leave out --watch, and run it again to see more"
+                if name == "watch"
+                else f"{spellings[0]} is for text in a shell: leave it out; a cell shows a value, which -o NAME keeps"
+            )
 
 
 def default_output() -> Output:
@@ -148,9 +171,10 @@ def with_output_options(command: click.Command, *, watch: bool) -> None:
 def _taking(callback: Callable[..., Any], names: list[str], *, watch: bool) -> Callable[..., Any]:
     def command(*args: Any, **given: Any) -> Any:
         session: Session = click.get_current_context().obj
+        output = {name: given.pop(name) for name in (*names, *(["watch"] if watch else []))}
+        take(session, output)
         if watch:
-            session.output = session.output._replace(watch=given.pop("watch"))
-        take(session, {name: given.pop(name) for name in names})
+            session.output = session.output._replace(watch=output["watch"])
         return callback(*args, **given)
 
     command.__wrapped__ = callback  # type: ignore[attr-defined]

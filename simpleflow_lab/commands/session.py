@@ -28,7 +28,7 @@ Watch = Callable[["Execution"], None]
 
 
 class Output(NamedTuple):
-    """The options of the command line on how to show an answer; the notebook has its own ways and ignores them."""
+    """The options of the command line on how to show an answer; a notebook takes those of `shape` only."""
 
     format: str = "tabular"
     """One of `output_options.FORMATS`."""

@@ -6,6 +6,7 @@ store is open.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab.commands.command_specs import CommandSpec, ParameterSpec
+from simpleflow_lab.commands.output_options import OF_A_SHELL
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, WAITING
@@ -35,6 +37,8 @@ _FLAGS: Final = tuple(
     for name in (AWAIT, NO_RAISE)
 )
 """Of the commands that wait."""
+_SHELL_ONLY: Final = frozenset(itertools.chain(*OF_A_SHELL.values()))
+"""Options that are refused in a notebook."""
 MAX_FILES: Final = 200
 """The most files that are offered."""
 
@@ -104,7 +108,9 @@ class _Offers:
         elif word.startswith("-"):
             used = set(given)
             for parameter in (*command.parameters, *ours):
-                if parameter.is_option and (parameter.multiple or not used & set(parameter.names)):
+                if not parameter.is_option or _SHELL_ONLY & set(parameter.names):
+                    continue
+                if parameter.multiple or not used & set(parameter.names):
                     yield from ((name, "option") for name in parameter.names)
         elif at is None:
             yield from ((name, "command") for name in specs if name)

@@ -232,8 +232,6 @@ class SimpleflowMagics(Magics):
 
     def _shown(self, record: Record) -> Any:
         output = self._session.output
-        if output.watch is not None:
-            raise UsageError("a cell shows what there is: leave out --watch, and run it again to see more")
         if isinstance(record, ListingRecord) and output.shape:
             return table_of_listing(record.shaped(output.shape))
         return cell_value(record)
