@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -166,8 +167,13 @@ def open_history(path: str | Path) -> RecordedExecution:
     """An execution from a file: the output of `aws swf get-workflow-execution-history`, or of `History.to_json`.
 
     It gives the same tables and figures as one that runs here, and runs nothing. Raises `HistoryError` for a file that
-    is not the whole history of one run.
+    is not the whole history of one run, and `UsageError` for what is no name of a file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(
+            f"open_history takes the name of a file, not a {type(path).__name__}: "
+            "execution.export('run.json') writes one"
+        )
     if Path(path).is_dir():
         raise HistoryError(f"{path} is a folder: open_histories(…), or simpleflow open, opens the histories in it")
     opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name, path=str(path))

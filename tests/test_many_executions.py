@@ -203,6 +203,12 @@ def test_a_folder_given_for_a_history_is_told_what_opens_it(folder):
         open_history(folder)
 
 
+def test_a_history_given_for_its_file_is_told_how_to_write_one(folder):
+    history = open_history(next(folder.glob("*.json"))).history()
+    with pytest.raises(UsageError, match=r"takes the name of a file, not a \w+: execution.export\('run.json'\)"):
+        open_history(history)
+
+
 def test_a_folder_without_histories_says_so(tmp_path):
     with pytest.raises(HistoryError, match=r"has no history of an execution: it has no \*\.json file"):
         open_histories(tmp_path)
