@@ -172,7 +172,7 @@ def open_history(path: str | Path) -> RecordedExecution:
     if not isinstance(path, str | os.PathLike):
         raise UsageError(
             f"open_history takes the name of a file, not a {type(path).__name__}: "
-            "execution.export('run.json') writes one"
+            "execution.export('run.json'), or simpleflow workflow.history ID --output-file FILE, writes one"
         )
     if Path(path).is_dir():
         raise HistoryError(f"{path} is a folder: open_histories(…), or simpleflow open, opens the histories in it")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from simpleflow_lab import settings
-from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option
 from simpleflow_lab.commands.processes import (
@@ -31,8 +30,8 @@ from simpleflow_lab.commands.processes import (
 from simpleflow_lab.commands.repairing import Repair, repair_options
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.signal_handlers import handling
+from simpleflow_lab.commands.start_input import input_options, typed_arguments
 from simpleflow_lab.commands.workflow import Outcome, outcome_of
-from simpleflow_lab.data.codec import decode_input
 from simpleflow_lab.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -51,10 +50,7 @@ JOIN_SECONDS: Final = 0.2
 
 @click.command("standalone")
 @click.argument("workflow", type=Word("workflow"))
-@click.option("-i", "--input", "given", metavar="JSON", help="Arguments of its run: '[1, 5]', or '{\"kwargs\": {…}}'.")
-@click.option(
-    "--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a FILE; - is standard input."
-)
+@input_options
 @click.option("--workflow-id", type=Name(), metavar="ID", help="Its id; by default its name and a random part.")
 @module_option
 @domain_option
@@ -90,7 +86,7 @@ def standalone(
     session: Session,
     /,
     workflow: str,
-    given: str | None,
+    given: tuple[str, ...],
     file: str | None,
     workflow_id: str | None,
     modules: tuple[str, ...],
@@ -117,15 +113,14 @@ def standalone(
         raise UsageError("standalone starts processes, which have no cells: use workflow.start, or a shell")
     if "." not in workflow:
         raise UsageError(f"{workflow!r} is no workflow that a process can import: name it as module.Class")
-    repairs = Repair.typed(repair, force_activities, has_input=given is not None or file is not None)
+    repairs = Repair.typed(repair, force_activities, has_input=bool(given) or file is not None)
     definition = workflow_named(workflow)
     names = modules_of(session, [*modules, definition.__module__])
     for name in names:  # before a store is made for them
         import_module(name)
     for name in (*options["pre"], *options["post"]):
         function_named(name)
-    source = input_text(given, file)
-    args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
+    args, kwargs = typed_arguments(session, definition, given, file)
     if repairs is None:
         check_input(definition, args, kwargs)
     facts = facts_of(session.address, domain)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.imports import function_named, import_module, workflow_named
 from simpleflow_lab.commands.parameters import Name, Seconds, Tags, Word, domain_option, wait_option
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.repairing import Repair, repair_options
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.commands.start_input import input_options, typed_arguments
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.views.listings import Kind, Listing, json_text
 
@@ -100,10 +100,7 @@ _POST_HELP: Final = "module.function to call with the context and result= after 
 
 @click.command("workflow.start")
 @click.argument("workflow", type=Word("workflow"))
-@click.option("-i", "--input", "given", metavar="JSON", help="Arguments of its run: '[1, 5]', or '{\"kwargs\": {…}}'.")
-@click.option(
-    "--input-file", "file", metavar="FILE", type=click.Path(), help="The same from a FILE; - is standard input."
-)
+@input_options
 @click.option(
     "--workflow-id",
     type=Name(),
@@ -126,7 +123,7 @@ def start(
     session: Session,
     /,
     workflow: str,
-    given: str | None,
+    given: tuple[str, ...],
     file: str | None,
     domain: str | None,
     tags: list[str] | None,
@@ -145,18 +142,16 @@ def start(
     and input is taken up again. In a shell this process decides and runs the activities of this execution and of its
     children, and of no other in the store. On Amazon SWF it takes any task of their task lists, as a poll there does.
     """
-    from simpleflow_lab.data.codec import decode_input
     from simpleflow_lab.executions.start_requests import check_input
     from simpleflow_lab.middleware import After, Before
 
     if local and session.store is not None and session.store.startswith("aws:"):
         raise UsageError(f"--local is the embedded engine, and {session.store} is Amazon SWF: leave one of them out")
-    repairs = Repair.typed(repair, force_activities, has_input=given is not None or file is not None)
+    repairs = Repair.typed(repair, force_activities, has_input=bool(given) or file is not None)
     session.virtual_time = virtual_time
     definition = workflow_named(workflow)
     middleware = [*(Before(function_named(name)) for name in pre), *(After(function_named(name)) for name in post)]
-    source = input_text(given, file)
-    args, kwargs = ([], {}) if source is None else decode_input(source[0], where=source[1])
+    args, kwargs = typed_arguments(session, definition, given, file)
     if repairs is None:
         check_input(definition, args, kwargs)
     members = {

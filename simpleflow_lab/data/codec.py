@@ -136,6 +136,11 @@ def decode_input(text: str, *, where: str) -> tuple[list[Any], dict[str, Any]]:
 
     `where` names the source in the error. Raises `UsageError` in one line.
     """
+    return arguments_of(decode_typed(text, where=where), where=where)
+
+
+def decode_typed(text: str, *, where: str) -> Any:
+    """The value of JSON that a person typed. `where` names the source in the error. Raises `UsageError` in one line."""
     try:
         value = json.loads(
             text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_refuse_duplicates
@@ -147,7 +152,7 @@ def decode_input(text: str, *, where: str) -> tuple[list[Any], dict[str, Any]]:
             f"{where} is not JSON ({error}): write it as in '[1, 5]' or '{{\"kwargs\": {{\"x\": 1}}}}'"
         ) from None
     try:
-        return arguments_of(_decoded(value), where=where)
+        return _decoded(value)
     except UnreadableValueError as error:
         raise UsageError(f"{where}: {error}") from None
 

@@ -88,8 +88,16 @@ def input_text(
 
 
 def _signature(definition: type[Workflow]) -> str:
-    parameters = list(inspect.signature(definition.run).parameters.values())[1:]
-    return str(inspect.Signature(parameters))
+    return str(inspect.Signature(_parameters(definition)))
+
+
+def _parameters(definition: type[Workflow]) -> list[inspect.Parameter]:
+    return list(inspect.signature(definition.run).parameters.values())[1:]
+
+
+def argument_names(definition: type[Workflow]) -> list[str]:
+    """The names of the arguments that `run` of a workflow takes, in their order."""
+    return [parameter.name for parameter in _parameters(definition)]
 
 
 def computed_options(definition: type[Workflow], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -76,9 +76,11 @@ INPUTS = [
     "", "{", '{"args": 5}', '{"args": [1], "extra": 1}', "[1,", "['1']", "[1,]", "[NaN]", "[Infinity]", "[1e999]",
     f"[{'1' * 5000}]", f"[{'[' * 101}{']' * 101}]", f"{'[' * DEEP}{']' * DEEP}", '{"kwargs": {"x": 1, "x": 2}}',
     '["\\ud800"]', "[\x00]", "\ufeff[1]", "bare", "[1, 2, 3]", "[]", '{"kwargs": {"y": 1}}', '{"kwargs": []}',
-    json.dumps(["x" * 6_000_000]),
+    json.dumps(["x" * 6_000_000]), "y=1", "x=[1", "=1", "x =1",
 ]  # fmt: skip
 OPTIONS = [
+    start("-i", "x=1", "-i", "x=2"), start("-i", "x=1", "-i", "[1]"), start("-i", "[1]", "-i", "[2]"),
+    start("-i", "x=1", "--input-file", "x"),
     start("-i", "[1]", "--workflow-id", ""), start("-i", "[1]", "--workflow-id", "x" * 257),
     start("-i", "[1]", "--workflow-id", "a:b"), start("-i", "[1]", "--workflow-id", "a/b"),
     start("-i", "[1]", "--workflow-id", "a|b"), start("-i", "[1]", "--workflow-id", "a\x07"),
