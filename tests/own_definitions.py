@@ -6,7 +6,8 @@ what another file defines.
 
 *Rule:* while the tests of a file run, what that file and the test files whose names it imports define is in the
 registries, and nothing of other test files. What modules of helpers define stays. What a test itself defines
-is gone when its fixtures have ended: the next row of its parameters defines it anew.
+is gone when its fixtures have ended: the next row of its parameters defines it anew. So is what a program defines that
+a test executes, as one of the README.
 """
 
 from __future__ import annotations
@@ -51,8 +52,14 @@ def undone(module: ModuleType) -> Callable[[], None]:
     """Gives what makes the definitions of a test file those that they are now."""
     before = _of_file(module)
     of_one_type = {kind: dict(workflow.same_type[kind]) for _, kind in before if kind in workflow.same_type}
+    of_programs = {id(definition) for definition in _of_programs()}
 
     def undo() -> None:
+        for definition in [each for each in _of_programs() if id(each) not in of_programs]:
+            if isinstance(definition, type):
+                workflow.forget(definition)
+            else:
+                del activity.registry[definition.name, definition.version]
         for number, key in _of_file(module).keys() - before.keys():
             del _REGISTRIES[number][key]
         for (number, key), definition in before.items():
@@ -70,6 +77,13 @@ def _of_file(module: ModuleType) -> dict[tuple[int, Any], Any]:
         for key, definition in registry.items()
         if definition.__module__ == module.__name__
     }
+
+
+def _of_programs() -> list[Any]:
+    """Workflows, and activities, of programs that are no modules."""
+    workflows = (each for same in workflow.same_type.values() for each in same.values())
+    activities = activity.registry.values()
+    return [each for each in (*workflows, *activities) if each.__module__ not in sys.modules]
 
 
 def _of_test_files() -> Iterator[tuple[dict[Any, Any], Any, Any]]:
