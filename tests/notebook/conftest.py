@@ -17,7 +17,11 @@ from simpleflow_lab import Lab, activity, workflow
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
     """A test finds nothing defined, and what it defines is forgotten after it."""
-    saved = [(registry, dict(registry)) for registry in (activity.registry, workflow.registry)]
+    of_one_type = {kind: dict(same) for kind, same in workflow.same_type.items()}
+    saved = [
+        *((registry, dict(registry)) for registry in (activity.registry, workflow.registry)),
+        (workflow.same_type, of_one_type),
+    ]
     for registry, _ in saved:
         registry.clear()  # type: ignore[attr-defined]
     yield

@@ -157,7 +157,7 @@ def test_a_signal_is_named_by_the_commands_and_they_send_it(lab: Lab, store: Pat
 
     assert "signal go" in simpleflow(store, "workflow.list")
     info = simpleflow(store, "workflow.info", "signaled-1")
-    assert "simpleflow workflow.signal signaled-1 go" in info
+    assert f"simpleflow --store {store} workflow.signal signaled-1 go" in info
     (row,) = json.loads(simpleflow(store, "--format", "json", "--header", "workflow.info", "signaled-1"))
     assert [wait["waits_for"] for wait in row["waiting_for"]] == ["signal go"]
 
