@@ -80,10 +80,10 @@ def _of_file(module: ModuleType) -> dict[tuple[int, Any], Any]:
 
 
 def _of_programs() -> list[Any]:
-    """Workflows, and activities, of programs that are no modules."""
+    """Workflows, and activities, of programs that are no modules: they run under a name like `__readme__`."""
     workflows = (each for same in workflow.same_type.values() for each in same.values())
-    activities = activity.registry.values()
-    return [each for each in (*workflows, *activities) if each.__module__ not in sys.modules]
+    found = [each for each in (*workflows, *activity.registry.values()) if each.__module__ not in sys.modules]
+    return [each for each in found if each.__module__.startswith("__")]
 
 
 def _of_test_files() -> Iterator[tuple[dict[Any, Any], Any, Any]]:

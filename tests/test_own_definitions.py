@@ -50,7 +50,7 @@ def test_what_a_test_replaced_is_there_again_after_it() -> None:
 def test_what_a_program_defines_that_a_test_executes_is_gone_after_it() -> None:
     undo = own_definitions.undone(sys.modules[__name__])
     program = "class OfThisFile(Parent): pass\n@with_attributes(name='own_definitions.of_a_program')\ndef one(): pass"
-    exec(program, {"__name__": "a program", "Parent": OfThisFile, "with_attributes": activity.with_attributes})
+    exec(program, {"__name__": "__program__", "Parent": OfThisFile, "with_attributes": activity.with_attributes})
     assert workflow.input_of(OfThisFile, [], {}).keys() == {"args", "kwargs", "__extra"}  # two have its type
     undo()
     assert workflow.input_of(OfThisFile, [], {}).keys() == {"args", "kwargs"}

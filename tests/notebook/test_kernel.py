@@ -308,7 +308,7 @@ def test_figures_are_data_for_the_front_end(kernel: Kernel, tmp_path: Path) -> N
         ),
         (
             "%simpleflow workflow.start Steps --input x --inp",
-            ["%simpleflow workflow.start Steps --input x --input-file"],
+            [f"%simpleflow workflow.start Steps --input x --{option}" for option in ("input", "input-file")],
         ),
         ("%simpleflow workflow.history --of r", ["%simpleflow workflow.history --of raw"]),
         ("%simpleflow workflow.tasks offe", ["%simpleflow workflow.tasks offered"]),
