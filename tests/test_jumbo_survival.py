@@ -66,6 +66,7 @@ with Lab(store, activity_threads=1) as lab:
 '''
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.parametrize(("when", "step"), [("before", 4), ("after", 4), *repeats([("before", 1), ("after", 1)])])
 def test_a_kill_around_the_writing_of_any_object_loses_nothing(tmp_path: Path, when: str, step: int) -> None:

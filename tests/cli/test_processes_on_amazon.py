@@ -100,6 +100,7 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         assert not lab.pollers()
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("processes", "kills"), [(2, 2), *repeats([(2, 2)] * 49)])
@@ -121,6 +122,7 @@ def test_f3_activities_whose_processes_are_killed_run_again_after_their_heartbea
         assert works.said.count("was killed by SIGKILL; it starts again in") == kills
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_f5_a_worker_that_is_suspended_for_longer_than_its_heartbeat_timeout_answers_too_late_and_goes_on(
     start: Start, tmp_path: Path

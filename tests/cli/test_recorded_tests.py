@@ -133,6 +133,7 @@ def test_a_written_test_passes_and_fails_when_the_workflow_is_edited_so_that_it_
     assert "is not decided so by the code that is here: NondeterminismError: event 5" in refused.err
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_the_test_of_a_failed_execution_passes_until_it_fails_otherwise(project: Path) -> None:
     flows = FLOWS + FAILS

@@ -37,7 +37,7 @@ FINISHED = {
     "markers": ["began"],
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.trial, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def types(execution: Execution) -> list[str]:
     return [event.type for event in execution.history()]
 
 
-@pytest.mark.parametrize("first", ["upstream", pytest.param("ours", marks=pytest.mark.trial)])
+@pytest.mark.parametrize("first", ["upstream", "ours"])
 def test_running_executions_are_handed_over(
     simpleflow: str,  # noqa: F811
     bucket: Bucket,
@@ -135,7 +135,6 @@ def test_running_executions_are_handed_over(
         assert not [event.type for event in parent.history() if event.type.startswith("DecisionTaskTimedOut")]
 
 
-@pytest.mark.trial
 @pytest.mark.parametrize("place", ["bucket", "store"])
 def test_an_upstream_worker_gets_a_large_value_whole_or_fails_the_task_and_the_execution_says_why(
     simpleflow: str,  # noqa: F811

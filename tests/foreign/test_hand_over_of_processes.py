@@ -148,6 +148,7 @@ def ends() -> Iterator[ExitStack]:
         yield stack
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["simpleflow", "simpleflow_lab"])
 def test_another_ones_processes_go_on_where_it_stands(
@@ -200,9 +201,10 @@ def test_another_ones_processes_go_on_where_it_stands(
     assert after.stop("worker.start") == 0
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("first", ["simpleflow", pytest.param("simpleflow_lab", marks=pytest.mark.trial)])
+@pytest.mark.parametrize("first", ["simpleflow", "simpleflow_lab"])
 def test_another_ones_processes_go_on_when_all_of_the_first_ones_are_killed(
     first: str,
     simpleflow: str,  # noqa: F811

@@ -95,6 +95,7 @@ def test_its_basic_workflow_completes(simpleflow, engine):
     assert history[-1].attributes["result"] == "4"
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_its_canvas_children_signals_markers_timers_and_retries_do_what_they_say(simpleflow, engine, tmp_path):
     standalone(simpleflow, engine, "Everything", str(tmp_path / "flag"))
@@ -118,6 +119,7 @@ def test_its_canvas_children_signals_markers_timers_and_retries_do_what_they_say
         assert kind in kinds
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("rounds", [1, *repeats([10])])
@@ -133,6 +135,7 @@ def test_processes_that_it_forks_do_not_take_each_others_tasks(simpleflow, engin
         assert not [event.type for history in found.values() for event in history if event.type.endswith("TimedOut")]
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 def test_a_workflow_of_its_that_fails_has_failed_here(simpleflow, engine):
     standalone(simpleflow, engine, "Fails")

@@ -36,6 +36,7 @@ def upstream(command: str, bucket: Bucket, prefix: str, what: str, text: str) ->
     return done.stdout
 
 
+@pytest.mark.trial
 @pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["/with/optional/prefix", *trials([""])])
 def test_both_read_what_the_other_wrote(simpleflow, bucket, prefix):  # noqa: F811

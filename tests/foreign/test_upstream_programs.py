@@ -32,13 +32,7 @@ from tests.replay.recorded_by_upstream import forget_others
 
 Events = list[Mapping[str, Any]]
 FOLDER = Path(__file__).parents[1] / "authors" / "programs"
-FIRST = {program.workflow.partition(".")[0]: program for program in reversed(PROGRAMS)}.values()
-"""Of each module; the others are trials."""
-THERE = [
-    pytest.param(program, id=program.workflow, marks=[] if program in FIRST else pytest.mark.trial)
-    for program in PROGRAMS
-    if program.upstream
-]
+THERE = [pytest.param(program, id=program.workflow) for program in PROGRAMS if program.upstream]
 CONTINUED = [program for program in PROGRAMS if program.workflow.startswith("continue_as_new.")]
 """Upstream's `standalone` ends with the first run, and takes along the decision of the run that continues it."""
 AT_A_TIME = 6
@@ -107,6 +101,7 @@ def run_there(
 
 
 @pytest.mark.slow
+@pytest.mark.trial
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", THERE)
 def test_upstream_gives_the_same_and_what_it_records_is_stepped_through_here(

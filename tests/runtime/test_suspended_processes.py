@@ -94,6 +94,7 @@ def timeouts(tmp_path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.trial
 def test_a_process_by_itself(start: Start, tmp_path: Path) -> None:
     naps = start(NAPS)
     suspend(naps)
@@ -129,6 +130,7 @@ with Lab(sys.argv[1]) as lab:
 """
 
 
+@pytest.mark.trial
 def test_code_that_decides_is_not_slow_because_its_process_was_suspended(start: Start, tmp_path: Path) -> None:
     slow = start(SLOW_DECISION)
     suspend(slow)
