@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from simpleflow_lab import Lab
 from simpleflow_lab.debugger.walk import WINDOW
 from simpleflow_lab.exceptions import EditedCodeWarning, UsageError
+from tests.debugger.imported_flows import imported
 
 NAME = "flows_with_edited_code"
 PROGRAM = """\
@@ -81,12 +81,9 @@ class Notes(Workflow):
 
 
 @pytest.fixture
-def flows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions may have one time and one size
-    (tmp_path / f"{NAME}.py").write_text(PROGRAM)
-    yield importlib.import_module(NAME)
-    del sys.modules[NAME]
+def flows(tmp_path: Path) -> Iterator[ModuleType]:
+    with imported(tmp_path, NAME, PROGRAM) as module:
+        yield module
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import linecache
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ import pytest
 from simpleflow_lab import Lab
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.runtime.source_versions import MAX_SOURCE
+from tests.debugger.imported_flows import imported
 
 NAME = "edited_flows"
 PROGRAM = """\
@@ -36,12 +36,9 @@ NOT_KNOWN = "what was around this line is not known"
 
 
 @pytest.fixture
-def flows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions may have one time and one size
-    (tmp_path / f"{NAME}.py").write_text(PROGRAM)
-    yield importlib.import_module(NAME)
-    del sys.modules[NAME]
+def flows(tmp_path: Path) -> Iterator[ModuleType]:
+    with imported(tmp_path, NAME, PROGRAM) as module:
+        yield module
 
 
 def edited(flows: ModuleType, text: str) -> ModuleType:
