@@ -74,15 +74,26 @@ def _arguments_by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    """What a typed text means: its JSON, or the text itself if it is none and begins as no array, object or string."""
+    """What a typed text means: its JSON, or the text itself if that is none.
+
+    Raises `UsageError` for what is meant as JSON and is none: what begins as an array, object or string, and numbers.
+    """
     from simpleflow_lab.data.codec import decode_typed
 
     try:
         return decode_typed(text, where=f"--input {name}=…")
     except UsageError:
-        if text.lstrip().startswith(("[", "{", '"')):
+        if text.lstrip().startswith(("[", "{", '"')) or _is_a_number(text):
             raise
         return text
+
+
+def _is_a_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _tell_of_one_object(session: Session, definition: type[Any], value: Any) -> None:
