@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,29 @@ from simpleflow_lab import Lab, activity, workflow
 
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
-    """A test finds nothing defined, and what it defines is forgotten after it."""
+    """A test finds nothing defined, and what it defines is forgotten after it. What a module of helpers defines that it
+    was the first to import stays, since the next import of it defines nothing."""
     of_one_type = {kind: dict(same) for kind, same in workflow.same_type.items()}
-    saved = [
+    saved: list[tuple[dict[Any, Any], dict[Any, Any]]] = [
         *((registry, dict(registry)) for registry in (activity.registry, workflow.registry)),
         (workflow.same_type, of_one_type),
     ]
+    modules = set(sys.modules)
     for registry, _ in saved:
-        registry.clear()  # type: ignore[attr-defined]
+        registry.clear()
     yield
+    imported = {name for name in sys.modules.keys() - modules if name.startswith("tests.")}
     for registry, content in saved:
-        registry.clear()  # type: ignore[attr-defined]
-        registry.update(content)  # type: ignore[attr-defined]
+        found = dict(registry)
+        registry.clear()
+        registry.update(content)
+        for key, definition in found.items():
+            if isinstance(definition, dict):  # the workflows of one type
+                stay = {each: kind for each, kind in definition.items() if kind.__module__ in imported}
+                if stay:
+                    registry[key] = {**content.get(key, {}), **stay}
+            elif definition.__module__ in imported:
+                registry[key] = definition
 
 
 @pytest.fixture
