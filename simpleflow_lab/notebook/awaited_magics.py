@@ -8,13 +8,16 @@ IPython has turned the line by then; the magic gives a coroutine.
 
 from __future__ import annotations
 
+import ast
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from IPython.core.interactiveshell import InteractiveShell
+
+from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.notebook.command_lines import split_line
 
 AWAIT: Final = "--await"
 """The word that asks for it."""
@@ -53,13 +56,12 @@ def _awaited(line: str) -> str:
 
 def _asks(call: str) -> bool:
     """Whether the line of the magic has the word, and not only a value that holds it."""
-    literal = call.partition("('simpleflow', ")[2]
-    text = re.match(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", literal)
-    if text is None:
+    literal = re.match(r"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"", call.partition("('simpleflow', ")[2])
+    if literal is None or AWAIT not in literal[0]:
         return False
     try:
-        return AWAIT in shlex.split(text.group(0)[1:-1].replace("\\'", "'").replace('\\"', '"'))
-    except ValueError:
+        return AWAIT in split_line(ast.literal_eval(literal[0]))
+    except (UsageError, SyntaxError):  # the magic says the one when it runs, Python the other before
         return False
 
 

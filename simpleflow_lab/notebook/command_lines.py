@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import keyword
-import shlex
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,13 +18,33 @@ _OUT: Final = ("-o", "--out")
 _INPUT: Final = ("-i", "--input")
 
 
+# One part of a word, or what stands between two. No part can be matched in two ways, so a line is read once.
+_PART: Final = re.compile(
+    r"""(?P<between>[ \t\r\n]+)|(?P<plain>[^ \t\r\n'"\\]+)|\\(?P<escaped>.)"""
+    r"""|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]++|\\.)*+)\"""",
+    re.DOTALL,
+)
+
+
 def split_line(line: str) -> list[str]:
-    """The words of a line, split as in a shell. Raises `UsageError`."""
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        reason = str(error).lower()
-        raise UsageError(f"{reason}: put JSON and whatever holds a quote between '…'") from None
+    """The words of a line, split as by `shlex.split`, whose time grows with the square of a word's length: the input of a
+    workflow may have a million characters. Raises `UsageError`."""
+    words: list[str] = []
+    parts: list[str] = []  # of the word that has begun
+    position = 0
+    while position < len(line):
+        part = _PART.match(line, position)
+        if part is None:
+            reason = "no escaped character" if line[position] == "\\" else "no closing quotation"
+            raise UsageError(f"{reason}: put JSON and whatever holds a quote between '…'")
+        position = part.end()
+        text = part[part.lastgroup or 0]
+        if part.lastgroup != "between":
+            parts.append(re.sub(r'\\(["\\])', r"\1", text) if part.lastgroup == "double" else text)
+        elif parts:
+            words.append("".join(parts))
+            parts = []
+    return [*words, "".join(parts)] if parts else words
 
 
 def take_out_name(words: list[str]) -> tuple[list[str], str | None]:
