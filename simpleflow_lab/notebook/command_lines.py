@@ -27,7 +27,7 @@ _PART: Final = re.compile(
 
 
 def split_line(line: str) -> list[str]:
-    """The words of a line, split as by `shlex.split`, whose time grows with the square of a word's length: the input of a
+    """The words of a line: those of `shlex.split`, whose time grows with the square of a word's length. The input of a
     workflow may have a million characters. Raises `UsageError`."""
     words: list[str] = []
     parts: list[str] = []  # of the word that has begun
