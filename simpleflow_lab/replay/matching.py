@@ -27,7 +27,7 @@ from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
-from simpleflow_lab.swf.event_types import EXECUTION, EventType
+from simpleflow_lab.swf.event_types import DECISION_FAILURE, EXECUTION, EventType
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_OPEN_CHILDREN
 
@@ -153,7 +153,7 @@ class Matching:
         command.sent = True
         if command.kind is CLOSE and event.row.entity != "execution":
             run.pending.add(command.reset())  # refused, for something happened meanwhile: it is commanded again
-        if command.kind.is_followed:
+        if command.kind.is_followed or event.row.entity == DECISION_FAILURE:  # a refusal is about its own command
             self._by_first_event[event.id] = command
         if event.type in _OPENING:
             self.open[command.kind] += 1

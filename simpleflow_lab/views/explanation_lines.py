@@ -16,6 +16,7 @@ UNHANDLED: Final = "unhandled"
 HANDLED: Final = "handled"
 RETRIED: Final = "retried"
 LOST: Final = "lost"
+REFUSED: Final = "refused"
 UNFINISHED: Final = "unfinished"
 COMPARED: Final = "compared"
 DIVERGENCE: Final = "divergence"
@@ -31,8 +32,8 @@ class ExplanationLine:
     """One line of an explanation."""
 
     kind: str
-    """What it is about: `status`, `forked`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`, `unfinished`,
-    `compared`, `time` or `slack`; of a comparison also `divergence`."""
+    """What it is about: `status`, `forked`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`,
+    `refused`, `unfinished`, `compared`, `time` or `slack`; of a comparison also `divergence`."""
     text: str
     """What there is to say."""
     to_do: str = ""

@@ -15,6 +15,7 @@ from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.explanation_lines import (
     HANDLED,
     LOST,
+    REFUSED,
     RESULT,
     RETRIED,
     STATUS,
@@ -51,6 +52,7 @@ def outcome_lines(
     lines += _unhandled(folded.unhandled)
     lines += _unhandled_below(below)
     lines += _handled(folded, summary)
+    lines += _refused_cancels(folded)
     lines += _unfinished(folded, workflow_id)
     lines += _lost(folded.attempts, workflow_id)
     lines += _retried(folded.attempts, workflow_id)
@@ -252,6 +254,27 @@ def _lost(attempts: Sequence[Attempt], workflow_id: str) -> Iterator[Explanation
         were = "attempt came to a worker" if len(elsewhere) == 1 else "attempts came to workers"
         what = f"{len(elsewhere):,} {were} without the activity: {first_few(dict.fromkeys(map(_label, elsewhere)))}"
         yield ExplanationLine.of(LOST, what, to_do="one task list for each code base; lab.pollers() shows who polls")
+
+
+def _refused_cancels(folded: FoldedHistory) -> Iterator[ExplanationLine]:
+    """Cancels that SWF refused for want of permission: what they were to cancel went on."""
+    refused: dict[str, list[str]] = {}
+    for event in folded.history:
+        if event.type in _REFUSED_CANCELS and event.attributes.get("cause") == "OPERATION_NOT_PERMITTED":
+            kind, id_attribute = _REFUSED_CANCELS[event.type]
+            id = shortened(str(event.attributes.get(id_attribute)), 60)
+            refused.setdefault(str(event.row.decision), []).append(f"{kind} {id}")
+    for decision, names in refused.items():
+        what = f"SWF refused to cancel {first_few(dict.fromkeys(names))} (OPERATION_NOT_PERMITTED): it went on"
+        yield ExplanationLine.of(REFUSED, what, to_do=f"allow swf:{decision} to the credentials of its decider")
+
+
+_REFUSED_CANCELS: Final = {
+    "CancelTimerFailed": ("timer", "timerId"),
+    "RequestCancelActivityTaskFailed": ("activity task", "activityId"),
+    "RequestCancelExternalWorkflowExecutionFailed": ("execution", "workflowId"),
+}
+"""What was to be canceled, and the attribute that names it, by the events that record a refusal."""
 
 
 def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[ExplanationLine]:

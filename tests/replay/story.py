@@ -99,6 +99,8 @@ class Story:
                 type_ = "RequestCancelExternalWorkflowExecutionFailed"
             case "StartTimer":
                 members, type_ = {"timerId": its["timerId"]}, "StartTimerFailed"
+            case "CancelTimer":
+                members, type_ = {"timerId": its["timerId"]}, "CancelTimerFailed"
             case "StartChildWorkflowExecution":
                 members = {"workflowId": its["workflowId"], "workflowType": its["workflowType"], "initiatedEventId": 0}
                 type_ = "StartChildWorkflowExecutionFailed"

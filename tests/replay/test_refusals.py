@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from simpleflow_lab import Workflow, activity
@@ -167,6 +169,54 @@ def test_a_cancel_that_swf_does_not_permit_is_told_with_what_to_allow_and_its_li
     assert told.endswith(
         f"(OPERATION_NOT_PERMITTED), which goes on: allow swf:{decision_type} to the credentials of its decider"
     )
+
+
+class CancelsTimer(Steps):
+    """Cancels a timer in the decision after the one that started it, and waits for a signal."""
+
+    name = "refused.cancels_timer"
+
+    def run(self):
+        patience = self.submit(self.start_timer("patience", 60))
+        self.submit(self.start_timer("t", 5)).wait()
+        self.submit(self.cancel_timer("patience"))
+        self.submit(self.wait_signal("go")).wait()
+        return patience.cancelled
+
+
+def story_of_a_refused_timer_cancel(cause):
+    story = Story(CancelsTimer)
+    patience, timer = story.decide()
+    story.record(patience)
+    story.fire(timer)
+    [cancel] = story.decide()
+    story.refuse(cancel, cause)
+    assert story.decide() == []
+    return story
+
+
+def test_a_cancel_of_a_timer_that_swf_does_not_permit_is_told_with_what_to_allow_and_its_line():
+    story = story_of_a_refused_timer_cancel("OPERATION_NOT_PERMITTED")
+    [told] = story.cached.take_warnings()
+    assert told.startswith("test_refusals.py:")
+    assert told.endswith(
+        "SWF refused the cancel of timer 'patience' (OPERATION_NOT_PERMITTED), which goes on: "
+        "allow swf:CancelTimer to the credentials of its decider"
+    )
+
+
+def test_a_timer_whose_cancel_was_refused_changes_nothing_when_it_fires():
+    story = story_of_a_refused_timer_cancel("OPERATION_NOT_PERMITTED")
+    story.add("WorkflowExecutionSignaled", signalName="go", externalInitiatedEventId=0)
+    started = next(event for event in story.events if event.attributes.get("timerId") == "patience")
+    story.add("TimerFired", timerId="patience", startedEventId=started.id)
+    [close] = story.decide()
+    assert json.loads(attributes(close)["result"]) is True
+
+
+def test_nothing_is_told_of_a_cancel_that_came_after_its_timer_had_fired():
+    story = story_of_a_refused_timer_cancel("TIMER_ID_UNKNOWN")
+    assert story.cached.take_warnings() == []
 
 
 class ManyTimers(Steps):

@@ -12,7 +12,8 @@ from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.captured_arguments import CapturedArguments
 from simpleflow_lab.replay.command import Command, CommandKind
 from simpleflow_lab.replay.commands.attempted import AttemptedTasks, Members
-from simpleflow_lab.replay.commands.refusals import retry_refused, warn_of_refused_cancel
+from simpleflow_lab.replay.commands.refusals import retry_refused
+from simpleflow_lab.replay.commands.refused_cancels import warn_of_refused_cancel
 from simpleflow_lab.replay.commands.timer import cancel_backoff, retry_after
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.retry import back_off

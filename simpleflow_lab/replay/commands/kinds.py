@@ -93,6 +93,7 @@ class Kinds:
             (event_types.TIMER, "started"): timers.started,
             (event_types.TIMER, "fired"): timers.fired,
             (event_types.TIMER, "start_failed"): timers.refused,
+            (event_types.DECISION_FAILURE, "cancel_timer_failed"): timers.cancel_refused,
             (event_types.EXTERNAL_SIGNAL, "initiated"): signals.sending,
             (event_types.EXTERNAL_SIGNAL, "signaled"): signals.delivered,
             (event_types.EXTERNAL_SIGNAL, "failed"): signals.not_delivered,

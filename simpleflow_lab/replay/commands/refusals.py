@@ -11,7 +11,6 @@ from typing import Final
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.replay.command import Command
 from simpleflow_lab.replay.commands.timer import retry_after
-from simpleflow_lab.replay.lines import place_text
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
 
@@ -50,11 +49,3 @@ def retry_refused(run: ReplayedRun, command: Command, cause: str, *, name: str |
 def refusal(command: Command, cause: str) -> TaskFailed:
     """The error of a task that SWF refused for good."""
     return TaskFailed(command.id, f"SWF refused it: {cause}")
-
-
-def warn_of_refused_cancel(run: ReplayedRun, command: Command, cause: str) -> None:
-    """Tell the author that a task goes on which the code canceled; `command` is the cancel request."""
-    where = "" if command.line is None else f"{place_text(command.line)}: "
-    action = command.decision()["decisionType"]
-    allow = f": allow swf:{action} to the credentials of its decider" if cause == "OPERATION_NOT_PERMITTED" else ""
-    run.fields.warn(f"{where}SWF refused the {command.kind.name} {command.id!r} ({cause}), which goes on{allow}")

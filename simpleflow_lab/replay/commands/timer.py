@@ -12,6 +12,7 @@ from typing import Final
 from simpleflow_lab.exceptions import TaskFailed
 from simpleflow_lab.futures import Future
 from simpleflow_lab.replay.command import Command, CommandKind
+from simpleflow_lab.replay.commands.refused_cancels import warn_of_refused_cancel
 from simpleflow_lab.replay.history_reader import SECOND_RULES
 from simpleflow_lab.replay.lines import Line, place_text
 from simpleflow_lab.replay.run import ReplayedRun
@@ -162,6 +163,12 @@ class Timers:
             self._run.retry(command)
         else:
             command.future.set_exception(TaskFailed(command.id, f"SWF refused it: {cause}"))
+
+    def cancel_refused(self, command: Command, event: HistoryEvent) -> None:
+        """SWF refused to cancel a timer; `command` is the cancel. The code goes on as if it were canceled."""
+        cause = str(event.attributes.get("cause"))
+        if cause != "TIMER_ID_UNKNOWN":  # which says that it fired while the decision was made
+            warn_of_refused_cancel(self._run, command, cause)
 
     def one_closed(self) -> None:
         """A timer fired or was canceled: one that waits in line may start."""
