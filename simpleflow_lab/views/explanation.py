@@ -91,7 +91,7 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
     left = len(shown) + sum(wait.more for wait in waits)
     for number, group in enumerate(listed, 1):
         wait = group[0]
-        above = f"{wait.workflow_id}: " if wait.depth and wait.workflow_id else ""
+        who = f"{wait.workflow_id} " if wait.depth and wait.workflow_id else ""
         alike = len(group) + (sum(each.unlisted for each in group) if _has_others(wait) else 0)
         left -= alike
         more = f", and {alike - 1:,} more alike" if alike > 1 else ""
@@ -99,9 +99,9 @@ def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
             more += f", and for {left:,} more"
         to_do = wait.to_do or ("execution.waiting_for()" if more else "")
         if wait.kind == BLOCKED:  # bounded already: what the code asks for now stands behind what was recorded
-            yield ExplanationLine(kind=WAITS, text=f"can't go on: {above}{wait.what}{more}", to_do=to_do)
+            yield ExplanationLine(kind=WAITS, text=f"can't go on: {who}waits for {wait.what}{more}", to_do=to_do)
         else:
-            yield ExplanationLine.of(WAITS, f"waits for {above}{wait.what}{more}", to_do=to_do)
+            yield ExplanationLine.of(WAITS, f"{who}waits for {wait.what}{more}", to_do=to_do)
 
 
 def _has_others(wait: Wait) -> bool:

@@ -3,7 +3,8 @@
 A history says which tasks, timers and children are open, and what the code waits for beside them stands in the
 execution context of its latest decision (`swf.execution_context`).
 
-*Rule:* an open execution has at least one row, and a closed one has none.
+*Rule:* an open execution has at least one row, and a closed one has none. What a row says stands behind "waits for",
+and below a column of that name.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ class _Rows:
         until = _time_limit(attempt, attributes)
         known = self._tasks.get(attempt.scheduled_event_id, {})
         since = attempt.started or attempt.scheduled
-        name = shortened(attempt.id)
+        name, end = shortened(attempt.id), ""
         match kind:
             case "retry":
                 task_id = attempt.id.removeprefix(RETRY_TIMER)
@@ -199,17 +200,17 @@ class _Rows:
                 what = f"child {name} of {shortened(attempt.name)}"
             case _ if attempt.started is None:
                 where = f" in task list {shortened(attempt.task_list)}" if attempt.task_list else ""
-                what = f"{kind} {shortened(attempt.name)} [{name}] is queued{where}"
-                if known.get("reason"):
-                    what += f": {known['reason']}"
+                what = f"{kind} {shortened(attempt.name)} [{name}], which is queued{where}"
+                end = f": {known['reason']}" if known.get("reason") else ""
             case _:
                 where = f" in {shortened(attempt.worker)}" if attempt.worker else ""
-                what = f"{kind} {shortened(attempt.name)} [{name}] runs{where}{self._heartbeat(known)}{_silent(known)}"
+                what = f"{kind} {shortened(attempt.name)} [{name}], which runs{where}{self._heartbeat(known)}"
+                end = _silent(known)
         if attempt.cancel_requested:
-            what += "; its cancel is requested"
+            what += ", its cancel requested"
         return self._wait(
             kind,
-            what,
+            what + end,
             id=attempt.id,
             run_id=attempt.run_id,
             since=since,
@@ -260,10 +261,10 @@ class _Rows:
 
     def limits(self) -> Iterator[Wait]:
         for limit, waiting in self._context.groups:
-            what = f"a group with max_parallel={limit}: {_wait(waiting, 'member')} until others have closed"
+            what = f"{count(waiting, 'deferred member')} of a group with max_parallel={limit}, until others have closed"
             yield self._wait(LIMIT, what, to_do="a larger max_parallel of the group lets more run at once")
         if self._context.deferred:
-            what = f"{_wait(self._context.deferred, 'activity task')} until fewer are open"
+            what = f"{count(self._context.deferred, 'deferred activity task')}, until fewer are open"
             yield self._wait(LIMIT, what, to_do="max_open_activity_count of the workflow, and the settings, limit them")
 
     def requests(self) -> Iterator[Wait]:
@@ -334,7 +335,7 @@ def description_in_words(
     is_blocked = error is not None and error["execution"] == description["executionInfo"]["execution"]
     parts = [
         "room on the disk" if waits_for_room else "",
-        "" if error is None else f"{shortened(error['execution']['workflowId'], 40)} is blocked: {error['error']}",
+        "" if error is None else _blocked_in_short(error, is_own=is_blocked),
         "a decision" if counts.get("openDecisionTasks") and not is_blocked else "",
         ", ".join(f"signal {shortened(name, 40)}" for name in context.signals[:3]),
         _number(counts.get("openActivityTasks"), "activity", "activities"),
@@ -346,6 +347,11 @@ def description_in_words(
     return ", ".join(part for part in parts if part) or "nothing that can happen by itself"
 
 
+def _blocked_in_short(error: Mapping[str, Any], *, is_own: bool) -> str:
+    of = "" if is_own else f" of {shortened(error['execution']['workflowId'], 40)}"
+    return f"a blocked decision{of}: {error['error']}"
+
+
 def _number(number: Any, one: str, several: str) -> str:
     return "" if not number else f"1 {one}" if number == 1 else f"{number:,} {several}"
 
@@ -353,7 +359,7 @@ def _number(number: Any, one: str, several: str) -> str:
 def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> Wait:
     """The row of one of the `decisionErrors` of `WatchableService.describe_reports`."""
     where = f" in process {error['pid']}" if "pid" in error else ""
-    what = f"its decisions are blocked{where}: {error.get('error')}: {error.get('message')}"
+    what = f"a blocked decision{where}: {error.get('error')}: {error.get('message')}"
     to_do = _MEND.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN
     if _MENDED in str(error.get("message")):  # the error says so itself
         to_do = to_do.removeprefix(_MENDED_HERE)
@@ -403,11 +409,7 @@ _LONGEST_TYPED: Final = 160
 
 def _silent(task: Mapping[str, Any]) -> str:
     """What is to be said of the process that holds a task."""
-    return ", which does not answer: is it stopped?" if task.get("isSilent") else ""
-
-
-def _wait(number: int, noun: str) -> str:
-    return f"{count(number, noun)} {'waits' if number == 1 else 'wait'}"
+    return ", and does not answer: is it stopped?" if task.get("isSilent") else ""
 
 
 def _place(wait: Wait) -> int:

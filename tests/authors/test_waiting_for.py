@@ -132,7 +132,7 @@ def test_activities_that_run_and_what_max_parallel_holds_back(lab: Lab) -> None:
     waits = until(execution, lambda waits: of(waits, "limit") and " runs in " in waits[1].what)
 
     assert kinds(waits) == [(0, "activity"), (0, "activity"), (0, "limit")]
-    assert "max_parallel=2: 7 members wait" in waits[2].what
+    assert "7 deferred members of a group with max_parallel=2" in waits[2].what
     _release.set()
     assert execution.result(LIMIT) == list(range(9))
     assert "latestExecutionContext" not in execution.describe() or not execution.describe()["latestExecutionContext"]
@@ -149,7 +149,7 @@ def test_activity_tasks_that_wait_until_fewer_are_open(lab: Lab) -> None:
     execution = lab.start(Bounded)
     waits = until(execution, lambda waits: of(waits, "limit"))
 
-    assert of(waits, "limit")[0].what == "5 activity tasks wait until fewer are open"
+    assert of(waits, "limit")[0].what == "5 deferred activity tasks, until fewer are open"
     _release.set()
     assert execution.result(LIMIT) == list(range(8))
 

@@ -136,7 +136,7 @@ def test_a_blocked_decision_is_seen_by_a_process_that_does_not_decide(lab: Lab, 
     info = simpleflow(store, "workflow.info", "impure-1")
     assert "blocked decision" in info
     assert "ImpureWorkflowError" in info
-    assert "impure-1 is blocked: ImpureWorkflowError" in simpleflow(store, "workflow.list")
+    assert "a blocked decision: ImpureWorkflowError" in simpleflow(store, "workflow.list")
 
 
 def test_a_blocked_child_ends_the_wait_for_its_parent_in_every_process(lab: Lab, store: Path) -> None:

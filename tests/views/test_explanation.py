@@ -309,6 +309,28 @@ def test_a_failure_by_a_timeout_says_that_it_is_one() -> None:
     assert any("fetch-1 (timed out: START_TO_CLOSE)" in line for line in explain(story.history()).lines())
 
 
+def test_cancels_that_swf_did_not_permit_are_told_with_what_to_allow() -> None:
+    story = Story()
+    story.decide(0.1)
+    task = story.schedule("fetch-1")
+    story.add("TimerStarted", timerId="patience", startToFireTimeout="9", decisionTaskCompletedEventId=story.decided)
+    story.at(2).decide(0.1)
+    refused = {"cause": "OPERATION_NOT_PERMITTED", "decisionTaskCompletedEventId": story.decided}
+    for _ in range(2):
+        story.add("CancelTimerFailed", timerId="patience", **refused)
+    story.add("RequestCancelActivityTaskFailed", activityId="fetch-1", **refused)
+    story.add("CancelTimerFailed", timerId="fired", **{**refused, "cause": "TIMER_ID_UNKNOWN"})
+    story.complete(task)
+    story.at(3).end("Completed")
+
+    assert [str(line) for line in explain(story.history()) if line.kind == "refused"] == [
+        "SWF refused to cancel timer patience (OPERATION_NOT_PERMITTED): it went on "
+        "→ allow swf:CancelTimer to the credentials of its decider",
+        "SWF refused to cancel activity task fetch-1 (OPERATION_NOT_PERMITTED): it went on "
+        "→ allow swf:RequestCancelActivityTask to the credentials of its decider",
+    ]
+
+
 def test_the_time_of_a_blocked_decision_is_told_as_that() -> None:
     story = Story()
     story.decide(0.5)
@@ -320,7 +342,9 @@ def test_the_time_of_a_blocked_decision_is_told_as_that() -> None:
 
     found = explain(story.history(), workflow_id="shop-1", waits=waits, until=when(60)).lines()
 
-    assert found[1].startswith("can't go on: its decisions are blocked: NondeterminismError: event 5 → mend the code")
+    assert found[1].startswith(
+        "can't go on: waits for a blocked decision: NondeterminismError: event 5 → mend the code"
+    )
     assert [line for line in found if "decision" in line][1:] == [
         "98 % of 1 min: 59.0 s in the decision that is blocked"
     ]
@@ -340,8 +364,8 @@ def test_of_what_is_queued_in_two_task_lists_each_task_is_told_once() -> None:
     waits = [line.text for line in explain(story.history()) if line.kind == "waits"]
 
     assert waits == [
-        "waits for activity shop.price [activity-shop.price-1] is queued in task list shops, and 13 more alike",
-        "waits for activity shop.price [activity-shop.price-3] is queued in task list prices, and 5 more alike"
+        "waits for activity shop.price [activity-shop.price-1], which is queued in task list shops, and 13 more alike",
+        "waits for activity shop.price [activity-shop.price-3], which is queued in task list prices, and 5 more alike"
         ", and for 10 more",
     ]
 
@@ -356,6 +380,7 @@ def test_tasks_that_wait_for_the_same_are_one_line() -> None:
     waits = [line for line in explain(story.history()) if line.kind == "waits"]
 
     assert [line.text for line in waits] == [
-        "waits for activity shop.price [activity-shop.price-1] is queued in task list workers, and 39 more alike",
+        "waits for activity shop.price [activity-shop.price-1], which is queued in task list workers"
+        ", and 39 more alike",
         "waits for timer patience",
     ]

@@ -15,8 +15,8 @@ from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.execution_page import gantt_html
 from simpleflow_lab.views.formatting import HOVER_LIMIT
 from simpleflow_lab.views.gantt import gantt
-from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, description_in_words, waits_of
-from simpleflow_lab.views.waiting import KINDS, Wait, Waits
+from simpleflow_lab.views.history_waits import MAX_OF_A_KIND, description_in_words, disk_wait, waits_of
+from simpleflow_lab.views.waiting import KINDS, Wait, Waits, phrase
 from simpleflow_lab.views.worker_advice import Polling
 from tests.views.story import Story, eventful, when
 from tests.views.test_hostile import PAYLOADS, Shape, hostile
@@ -105,8 +105,11 @@ def test_an_activity_is_queued_or_runs() -> None:
     story.start(story.schedule("load-2", "pkg.load", startToCloseTimeout="300", scheduleToCloseTimeout="200"))
     queued, running = waits_of(story.history())
 
-    assert (queued.what, queued.until) == ("activity pkg.load [load-1] is queued in task list workers", when(61.1))
-    assert (running.what, running.until) == ("activity pkg.load [load-2] runs in lab@node-1:17", when(201.1))
+    assert (queued.what, queued.until) == (
+        "activity pkg.load [load-1], which is queued in task list workers",
+        when(61.1),
+    )
+    assert (running.what, running.until) == ("activity pkg.load [load-2], which runs in lab@node-1:17", when(201.1))
     assert (queued.to_do, running.to_do) == (
         f"start more workers: lab.start_workers({DEFAULT_ACTIVITY_THREADS}, task_list='workers')",
         "",
@@ -196,10 +199,90 @@ def test_what_limits_defer_is_counted() -> None:
     limits = [wait.what for wait in waits_of(decided(context).history())]
 
     assert limits == [
-        "a group with max_parallel=4: 96 members wait until others have closed",
-        "a group with max_parallel=1: 1 member waits until others have closed",
-        "12 activity tasks wait until fewer are open",
+        "96 deferred members of a group with max_parallel=4, until others have closed",
+        "1 deferred member of a group with max_parallel=1, until others have closed",
+        "12 deferred activity tasks, until fewer are open",
     ]
+
+
+def every_wait() -> list[Wait]:
+    """One of everything that an execution can wait for, also of a child of it, in the order in which it is shown."""
+    story = decided(
+        {"waiting_signals": ["go"], "simpleflow_lab": {"max_parallel": [[4, 96]], "open_activities": 1}},
+    )
+    _, unknown, running, silent = (story.schedule(f"load-{n}", "pkg.load") for n in range(1, 5))
+    story.start(running)
+    story.start(silent)
+    story.add("ActivityTaskCancelRequested", activityId="load-3")
+    story.add("ActivityTaskCancelRequested", activityId="load-4")
+    story.add("LambdaFunctionScheduled", id="lambda-1", name="resize", decisionTaskCompletedEventId=story.decided)
+    child = {"workflowType": {"name": "pkg.Child", "version": "1"}, "decisionTaskCompletedEventId": story.decided}
+    story.add("StartChildWorkflowExecutionInitiated", workflowId="child-1", **child)
+    initiated = story.add("StartChildWorkflowExecutionInitiated", workflowId="child-2", **child)
+    story.add(
+        "ChildWorkflowExecutionStarted",
+        initiatedEventId=initiated,
+        workflowExecution={"workflowId": "child-2", "runId": "run-2"},
+    )
+    for timer_id in ("patience", f"{DEADLINE_TIMER}_1", f"{RETRY_TIMER}activity-load-1", WAKE_UP_TIMER):
+        timer(story, timer_id)
+    story.add("SignalExternalWorkflowExecutionInitiated", signalName="paid", workflowId="shop-2")
+    story.add("RequestCancelExternalWorkflowExecutionInitiated", workflowId="shop-3")
+    story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    tasks = [
+        {"scheduledEventId": unknown, "reason": "no process defines pkg.load v1", "isDefined": False},
+        {"scheduledEventId": silent, "isSilent": True, "heartbeatAt": when(1.1).timestamp()},
+    ]
+    error = {"error": "NondeterminismError", "message": "event 5", "endsWait": True, "pid": 7}
+    own = waits_of(story.history(), workflow_id="shop-1", tasks=tasks, errors=[error], until=when(3.1))
+    below = waits_of(decided().history(), workflow_id="child-2", depth=1, errors=[error])
+    full = disk_wait("no space left", workflow_id="shop-1", depth=0)
+    return [full, *own, *below, *waits_of(decided().history(), workflow_id="shop-1")]
+
+
+def test_every_wait_is_the_end_of_a_sentence() -> None:
+    """What a row says follows "waits for": of an execution, and of a child as subject of its own."""
+    found = [f"{wait.workflow_id if wait.depth else ''} waits for {wait.what}".strip() for wait in every_wait()]
+    assert found == [
+        "waits for the disk: no space left",
+        "waits for a blocked decision in process 7: NondeterminismError: event 5",
+        "waits for a decision: no decider has taken it from task list deciders",
+        "waits for the next decision: one answer could not hold all",
+        "waits for signal go",
+        "waits for activity pkg.load [load-1], which is queued in task list workers",
+        "waits for activity pkg.load [load-2], which is queued in task list workers: no process defines pkg.load v1",
+        "waits for activity pkg.load [load-3], which runs in lab@node-1:17, its cancel requested",
+        "waits for activity pkg.load [load-4], which runs in lab@node-1:17, last heartbeat 2.0 s ago, its cancel "
+        "requested, and does not answer: is it stopped?",
+        "waits for lambda resize [lambda-1], which is queued",
+        "waits for child child-1 of pkg.Child, which has not started",
+        "waits for child child-2 of pkg.Child",
+        "waits for the pause before the next attempt of activity-load-1",
+        "waits for timer patience",
+        "waits for the timeout of a wait for futures",
+        "waits for 96 deferred members of a group with max_parallel=4, until others have closed",
+        "waits for 1 deferred activity task, until fewer are open",
+        "waits for signal paid on its way",
+        "waits for cancel request to shop-3 on its way",
+        "child-2 waits for a blocked decision in process 7: NondeterminismError: event 5",
+        "waits for nothing that can happen by itself: no task, timer, child or signal is open",
+    ]
+
+
+def test_all_that_is_waited_for_is_the_end_of_one_sentence() -> None:
+    """Every combination is a list of such ends: `phrase` puts commas between them, and numbers for several alike."""
+    assert phrase(every_wait(), limit=30) == (
+        "child-2: a blocked decision in process 7: NondeterminismError: event 5, "
+        "a blocked decision in process 7: NondeterminismError: event 5, the disk: no space left, "
+        "a decision: no decider has taken it from task list deciders, "
+        "the next decision: one answer could not hold all, signal go, "
+        "4 activities (activity pkg.load [load-2], which is queued in task list workers: no process defines pkg.load "
+        "v1, …), lambda resize [lambda-1], which is queued, 2 children, the pause before the next attempt of "
+        "activity-load-1, 2 timers, 96 deferred members of a group with max_parallel=4, until others have closed, "
+        "1 deferred activity task, until fewer are open, signal paid on its way, "
+        "cancel request to shop-3 on its way, "
+        "nothing that can happen by itself: no task, timer, child or signal is open"
+    )
 
 
 def test_a_signal_to_another_execution_is_on_its_way() -> None:
@@ -324,15 +407,18 @@ def test_what_blocks_a_decision_is_the_reason_and_not_that_a_decider_has_taken_i
     assert wait.kind == "blocked decision"
     stopped = [{**tasks[0], "isSilent": True}]
     assert len(waits_of(story.history(), tasks=stopped, errors=[{**error, "endsWait": True}])) == 2
-    assert description_in_words(described(DecisionTasks=1), error) == "parent-1 is blocked: NondeterminismError"
+    assert description_in_words(described(DecisionTasks=1), error) == "a blocked decision: NondeterminismError"
 
 
 def test_a_blocked_decision_comes_first_in_a_few_words() -> None:
     error = {"execution": {"workflowId": "child-1", "runId": "r"}, "error": "NondeterminismError", "message": "no"}
 
-    assert description_in_words(described(Timers=1), error) == "child-1 is blocked: NondeterminismError, 1 timer"
+    assert (
+        description_in_words(described(Timers=1), error)
+        == "a blocked decision of child-1: NondeterminismError, 1 timer"
+    )
     assert waits_of(decided().history(), errors=[{**error, "endsWait": True, "pid": 7}])[0].what == (
-        "its decisions are blocked in process 7: NondeterminismError: no"
+        "a blocked decision in process 7: NondeterminismError: no"
     )
 
 
@@ -348,7 +434,7 @@ def test_what_the_engine_knows_of_a_task_is_told_with_it() -> None:
     first, second = waits_of(story.history(), tasks=tasks)
 
     assert first.what.endswith("is queued in task list workers: no process defines pkg.load v1")
-    assert second.what.endswith("runs in lab@node-1:17, which does not answer: is it stopped?")
+    assert second.what.endswith("runs in lab@node-1:17, and does not answer: is it stopped?")
     assert not second.goes_on
     assert "no process defines" in Waits([first, second]).in_words()
 
