@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.runtime.simulation import NANOSECONDS, Attempted, Script
+from simpleflow_lab.replay.history_reader import identity_of_ours
+from simpleflow_lab.runtime.simulation import NANOSECONDS, REFUSED, Attempted, Script
 from simpleflow_lab.swf.event_types import ACTIVITY
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.attempts import TASKS, Attempt
@@ -28,7 +29,7 @@ from simpleflow_lab.views.task_labels import task_label
 MAX_SCALE: Final = 1_000_000.0
 """By how much a duration can be multiplied."""
 _REFUSED: Final = ("schedule_failed", "start_failed")
-"""States of attempts that SWF did not take, as of a type that was not registered yet: none of them is simulated."""
+"""States of attempts that SWF did not take, as of a type that was not registered yet."""
 
 
 def recorded_script(
@@ -43,7 +44,7 @@ def recorded_script(
     times = _Times(folded.history)
     recorded: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in folded.attempts:
-        if attempt.kind in TASKS and attempt.state not in _REFUSED:
+        if attempt.kind in TASKS:
             recorded[attempt.id].append(attempt)
     by_list: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in folded.attempts:
@@ -77,6 +78,7 @@ def recorded_script(
             if event.type == "SignalExternalWorkflowExecutionFailed" and event.attributes.get("initiatedEventId")
             for initiated in [folded.history.event(event.attributes["initiatedEventId"]).attributes]
         ),
+        is_by_ours=_is_by_ours(folded.history),
         runs_out=folded.history.close_status == "TIMED_OUT",
     )
 
@@ -205,7 +207,15 @@ def _delays(attempts: list[Attempt], most: int, times: _Times) -> dict[int, int]
     return found
 
 
+def _is_by_ours(history: History) -> bool:
+    """Whether a decider of ours made the first decision."""
+    started = (event for event in history if event.type == "DecisionTaskStarted")
+    return any(identity_of_ours(event.attributes.get("identity")) is not None for event in itertools.islice(started, 1))
+
+
 def _attempted(attempt: Attempt, factors: _Factors, delays: Mapping[int, int], times: _Times) -> Attempted:
+    if attempt.state in _REFUSED:
+        return Attempted(state=REFUSED, running=None, cause=attempt.reason)
     scheduled, started, closed = times.of(attempt.scheduled_event_id), times.started(attempt), times.closed(attempt)
     delay = 0 if started is None else max(0, started - scheduled)
     ended = started is not None and closed is not None

@@ -116,7 +116,7 @@ class HistoryReader:
 
     def decider_of(self, started_event_id: int) -> Mapping[str, Any] | None:
         """The identity of the decider of ours that made this decision, and so cut its batches as we do, or `None`."""
-        return _identity_of_ours(self.events[started_event_id - 1].attributes.get("identity"))
+        return identity_of_ours(self.events[started_event_id - 1].attributes.get("identity"))
 
     def limits_of(self, started_event_id: int) -> AttemptLimits:
         """The limits of the decider that made this decision; no limits if it was none of ours, or from before them."""
@@ -135,14 +135,15 @@ def _rules_of(decider: Mapping[str, Any]) -> int:
 
 
 @functools.lru_cache(maxsize=64)  # an execution has few deciders
-def _identity_of_ours(identity: str | None) -> Mapping[str, Any] | None:
+def identity_of_ours(identity: str | None) -> Mapping[str, Any] | None:
+    """The identity of a decider of ours, or `None`."""
     found = parse_or_text(identity)
     return found if isinstance(found, dict) and IDENTITY_KEY in found else None
 
 
 @functools.lru_cache(maxsize=64)
 def _limits_in(identity: str | None) -> AttemptLimits:
-    decider = _identity_of_ours(identity)
+    decider = identity_of_ours(identity)
     if decider is None or _rules_of(decider) < SECOND_RULES:
         return AttemptLimits()
     return AttemptLimits(

@@ -51,7 +51,7 @@ class TaskIds:
         """From now on the ids of children are made of these; the numbers go on."""
         self._workflow_id = workflow_id
         # A child's workflow id must be unique in the domain, so it carries its parent's id and run.
-        self._run = f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
+        self._run = run_hash(run_id)
 
     def next_number(self, name: str) -> str:
         """The number of the next call of this name."""
@@ -103,6 +103,11 @@ class TaskIds:
 
     def _child_id(self, name: str, suffix: str) -> str:
         return within_limit(f"{name}-{self._workflow_id}--{self._run}--{suffix}")
+
+
+def run_hash(run_id: str) -> str:
+    """What the ids of children hold of the run of their parent."""
+    return f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
 
 
 def _md5(text: str) -> str:

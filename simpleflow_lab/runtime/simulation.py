@@ -14,6 +14,7 @@ import contextlib
 import heapq
 import itertools
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.replay_thread import ReplayThread
+from simpleflow_lab.replay.task_ids import run_hash
 from simpleflow_lab.replay.trace import close_replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decision_limit import DecisionLimit
@@ -57,6 +59,8 @@ _STARTED_WITH: Final = (
     "tagList",
     "lambdaRole",
 )
+REFUSED: Final = "refused"
+"""The state of an attempt that SWF did not schedule or start."""
 _DETAILS: Final = {
     "completed": ("CompleteWorkflowExecution", "result"),
     "failed": ("FailWorkflowExecution", "reason", "details"),
@@ -70,7 +74,7 @@ class Attempted:
     """What becomes of one attempt of an activity task or child execution."""
 
     state: str
-    """`completed`, `failed`, `timed_out`, `canceled`, `terminated`; any other is never answered."""
+    """`completed`, `failed`, `timed_out`, `canceled`, `terminated`, or `REFUSED`; any other is never answered."""
     running: int | None
     """Nanoseconds from its start to its close; `None` if nobody starts it, or it does not end."""
     delay: int = 0
@@ -79,6 +83,8 @@ class Attempted:
     reason: str | None = None
     details: str | None = None
     timeout_type: str | None = None
+    cause: str | None = None
+    """Of one that SWF refused: why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +92,7 @@ class Script:
     """What the world outside does."""
 
     attempts: Mapping[str, list[Attempted]]
-    """By task id, the attempts in order; the last one stands for further ones."""
+    """By task id, the attempts in order; the last one that SWF did not refuse stands for further ones."""
     by_name: Mapping[str, Attempted] = field(default_factory=dict)
     """By the name of the type, for tasks of other ids."""
     slots: Mapping[str, int] = field(default_factory=dict)
@@ -100,6 +106,8 @@ class Script:
     """Nanoseconds after the start, a method of the service, and its arguments: signals, cancel requests, an end."""
     not_signaled: frozenset[tuple[str, str]] = frozenset()
     """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
+    is_by_ours: bool = True
+    """It was decided by a decider of ours; else a replay goes by the rules of simpleflow's."""
     runs_out: bool = False
     """It goes on until its time is over, if it does not close before."""
 
@@ -134,6 +142,7 @@ class Simulation:
         self._script = script
         self._started = started
         self._workflow_id = workflow_id
+        self._ids = (workflow_id, str(options.get("run_id", "")))
         begin = round(started.timestamp.timestamp() * 1000)
         self._at = begin * NANOSECONDS
         self._clock = ManualClock(begin)
@@ -148,6 +157,10 @@ class Simulation:
         self._open: dict[str, _Task] = {}
         self._originals: dict[str, Mapping[str, Any]] = {}
         """By the list that a task has in the engine: its attributes as they were commanded."""
+        self._refused: dict[str, dict[str, Any]] = {}
+        """By the type that an attempt has in the engine, which refuses it: what its event says instead."""
+        self._children: dict[str, str] = {}
+        """By the workflow id that a child has here: the recorded one, in which only the ids of the parent differ."""
         self._listeners: set[str] = set()
         """The ids of the executions that are there for the signals which they get."""
         self._deciding = False
@@ -221,7 +234,7 @@ class Simulation:
         request: dict[str, Any] = {
             "domain": DOMAIN,
             "taskList": {"name": f"{SINK}.decisions"},
-            "identity": json.dumps({IDENTITY_KEY: RULES}),
+            "identity": json.dumps({IDENTITY_KEY: RULES}) if self._script.is_by_ours else "simpleflow",
             "startAtPreviousStartedEvent": True,
         }
         task = page = self._service.poll_for_decision_task(**request)
@@ -232,7 +245,7 @@ class Simulation:
         while page.get("nextPageToken"):
             page = self._service.poll_for_decision_task(**request, nextPageToken=page["nextPageToken"])
             events.extend(page["events"])
-        self._replay.feed([event_from_wire(event) for event in events])
+        self._replay.feed([self._as_refused(event_from_wire(event)) for event in events])
         answer = self._replay.decide(task["startedEventId"], dry=True)
         self._later(self._decision_times[1], lambda: self._respond(task["taskToken"], answer))
 
@@ -262,6 +275,8 @@ class Simulation:
             return decision
         if kind == "ScheduleActivityTask":
             attempted = self._next(attributes["activityId"], attributes["activityType"]["name"])
+            if attempted is not None and attempted.state == REFUSED:
+                return self._to_be_refused(decision, "activityType", attempted)
             task = _Task(attempted, attributes, self._own_list(attributes))
             tasks.append(task)
             given = {**attributes, "taskList": {"name": task.list}}
@@ -269,7 +284,9 @@ class Simulation:
                 given["heartbeatTimeout"] = "NONE"
         elif kind == "StartChildWorkflowExecution":
             self._end_listener(attributes["workflowId"])
-            attempted = self._next(attributes["workflowId"], attributes["workflowType"]["name"])
+            attempted = self._next(self._recorded_id(attributes), attributes["workflowType"]["name"])
+            if attempted is not None and attempted.state == REFUSED:
+                return self._to_be_refused(decision, "workflowType", attempted)
             own = self._own_list(attributes)
             given = {**attributes, "taskList": {"name": own}}
             if attempted is not None and attempted.running is not None:
@@ -277,13 +294,39 @@ class Simulation:
                 self._later(attempted.delay + attempted.running, lambda: self._close_child(own, child, attempted))
         elif kind == "SignalExternalWorkflowExecution":
             target = attributes["workflowId"]
-            if (attributes["signalName"], target) in self._script.not_signaled:
+            if (attributes["signalName"], self._children.get(target, target)) in self._script.not_signaled:
                 return decision
             self._listen(target)
             given = {name: value for name, value in attributes.items() if name != "runId"}
         else:
             return decision
         return {**decision, _attributes_key(decision): given}
+
+    def _to_be_refused(self, decision: Mapping[str, Any], type: str, attempted: Attempted) -> Mapping[str, Any]:
+        """A decision that the engine refuses: of a type that is not registered there."""
+        attributes = swf_decisions.attributes(decision)
+        unknown = {"name": f"{SINK}.{REFUSED}.{next(self._numbers)}", "version": "0"}
+        self._refused[unknown["name"]] = {type: attributes[type], "cause": attempted.cause}
+        return {**decision, _attributes_key(decision): {**attributes, type: unknown}}
+
+    def _as_refused(self, event: HistoryEvent) -> HistoryEvent:
+        """An event with the type that was asked for and the cause that was recorded, if it is a refusal."""
+        type: Any = event.attributes.get("activityType") or event.attributes.get("workflowType") or {}
+        said = self._refused.get(type.get("name"))
+        return event if said is None else event._replace(attributes={**event.attributes, **said})
+
+    def _recorded_id(self, attributes: Mapping[str, Any]) -> str:
+        """The workflow id that a child was recorded with: its own, or if the execution's ids are not known, the one
+        that differs in nothing else."""
+        child: str = attributes["workflowId"]
+        if child not in self._script.attempts:
+            of_parent = f"-{self._ids[0]}--{run_hash(self._ids[1])}--"
+            name, found, suffix = child.rpartition(of_parent)
+            pattern = re.compile(f"{re.escape(name)}-.+--[0-9a-f]+--{re.escape(suffix)}")
+            recorded = [id for id in self._script.attempts if found and pattern.fullmatch(id)]
+            if len(recorded) == 1:
+                self._children[child] = recorded[0]
+        return self._children.get(child, child)
 
     def _listen(self, workflow_id: str) -> None:
         """Let an execution with this id be open, which gets a signal."""
@@ -308,12 +351,13 @@ class Simulation:
 
     def _next(self, id: str, name: str) -> Attempted | None:
         """What becomes of the next attempt of this task."""
-        attempts = self._script.attempts.get(id)
+        attempts = self._script.attempts.get(id, ())
         number = self._attempts[id]
         self._attempts[id] += 1
-        if not attempts:
-            return self._script.by_name.get(name)
-        return attempts[min(number, len(attempts) - 1)]
+        if number < len(attempts):
+            return attempts[number]
+        taken = [attempted for attempted in attempts if attempted.state != REFUSED]
+        return taken[-1] if taken else self._script.by_name.get(name)
 
     # -- activities --
 
@@ -434,11 +478,17 @@ class Simulation:
             page = {"nextPageToken": found["nextPageToken"]}
 
     def _as_commanded(self, event: HistoryEvent) -> HistoryEvent:
-        """An event with the task list and the timeout that were asked for."""
-        own = event.attributes.get("taskList")
-        if not own:
-            return event
+        """An event with the task list and the timeout that were asked for, and the ids that were recorded."""
+        event = self._as_refused(event)
         attributes = dict(event.attributes)
+        child: Any = attributes.get("workflowExecution") or {}
+        if attributes.get("workflowId") in self._children:
+            attributes["workflowId"] = self._children[attributes["workflowId"]]
+        elif child.get("workflowId") in self._children:
+            attributes["workflowExecution"] = {**child, "workflowId": self._children[child["workflowId"]]}
+        own = attributes.get("taskList")
+        if not own:
+            return event._replace(attributes=attributes) if self._children else event
         if own["name"] == f"{SINK}.decisions":
             attributes["taskList"] = self._started.attributes["taskList"]
         elif own["name"] in self._originals:

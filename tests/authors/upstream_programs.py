@@ -22,6 +22,9 @@ class Program(NamedTuple):
     """It is meant to fail."""
     upstream: bool = True
     """Upstream gives the same."""
+    as_long: bool = True
+    """Upstream's decider takes as many decisions, and waits for as much: it waits for each marker and canceled timer
+    until its next decision, and for nothing more once a task has failed."""
 
 
 PROGRAMS: Sequence[Program] = (
@@ -50,9 +53,10 @@ PROGRAMS: Sequence[Program] = (
             [["one", None], ["one", "some details"], ["two", {"more": ["details"]}]],
             {"more": ["details"]},
         ],
+        as_long=False,
     ),
-    Program("markers.MarkerInChainWorkflow", [], [2, 3]),
-    Program("timers.TimerWorkflow", [1, 100], ["fired", "canceled"]),
+    Program("markers.MarkerInChainWorkflow", [], [2, 3], as_long=False),
+    Program("timers.TimerWorkflow", [1, 100], ["fired", "canceled"], as_long=False),
     Program("priorities.PlainWorkflow", [1], 3),
     Program("priorities.ClassWorkflow", [1], 5),
     Program("priorities.PropertyWorkflow", [1], 2),
@@ -62,14 +66,14 @@ PROGRAMS: Sequence[Program] = (
     Program("signals.BetweenChildrenWorkflow", [], {"sender": "child"}),
     Program("signals.FromChildWorkflow", [], {"sender": "child"}),
     Program("signals.UntilSignalWorkflow", [], "heard it"),
-    Program("signals.ReadyWorkflow", [], {"me": {"has_id": True}}),
+    Program("signals.ReadyWorkflow", [], {"me": {"has_id": True}}, as_long=False),
     Program("signals.PrivateWorkflow", [], False),
     Program("signals.TwoLevelsWorkflow", [], [2, 2]),
     Program("blocked.EitherWorkflow", [], [150, "hired"]),
     Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True]),
-    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True),
-    Program("failing.FailsMeanwhileWorkflow", [], "this fails the workflow", fails=True),
-    Program("failing.CleansUpWorkflow", [], "cleaned up"),
+    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True, as_long=False),
+    Program("failing.FailsMeanwhileWorkflow", [], "this fails the workflow", fails=True, as_long=False),
+    Program("failing.CleansUpWorkflow", [], "cleaned up", as_long=False),
     Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None]),
     Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False),
     Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False),

@@ -9,8 +9,9 @@ import pytest
 
 from simpleflow_lab import Lab, RecordedExecution, Workflow, activity, futures, open_history, settings
 from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
+from simpleflow_lab.replay.task_ids import TaskIds
 from simpleflow_lab.swf.history import History
-from tests.views.story import Story
+from tests.debugger.story import Story
 
 pytestmark = pytest.mark.slow
 
@@ -327,25 +328,82 @@ def test_a_history_from_a_file_can_be_asked_and_says_what_needs_a_store(lab, tmp
         _ = recorded.forks
 
 
-def test_a_task_that_was_refused_until_its_type_was_registered_takes_as_long_as_it_took() -> None:
-    story = Story("what_if.naps", input='{"args":[1,1],"kwargs":{}}')
-    type_ = {"name": "what_if.nap", "version": "1"}
-    story.decide()
-    story.add(
-        "ScheduleActivityTaskFailed",
-        activityId="activity-what_if.nap-1",
-        activityType=type_,
-        cause="ACTIVITY_TYPE_DOES_NOT_EXIST",
-        decisionTaskCompletedEventId=story.decided,
-    )
-    for number, name in enumerate(("nap 0", "last"), 1):
-        story.decide()
-        text = f'{{"args":["{name}",1],"kwargs":{{}}}}'
-        task = story.schedule(f"activity-what_if.nap-{number}", activityType=type_, input=text)
-        story.start(task)
-        story.at(10 * number).complete(task, f'"{name}"')
-    story.decide()
-    story.end(result='[1,"last"]')
+UPSTREAM = '{"user": "lab", "hostname": "node-1", "pid": 17}'
+OURS = '{"simpleflow_lab":3}'
+
+
+class Refused(Workflow):
+    """Its first task, and then a child, are of types that SWF does not know at first."""
+
+    name, version, task_list = "what_if.refused", "1", "what-if-decisions"
+    execution_timeout = 300
+
+    def run(self):
+        return self.submit(Child, self.submit(nap, "nap", 1).result).result
+
+
+def refused(identity: str, ids: tuple[str, str], times: int) -> History:
+    """The history of `Refused`, whose tasks are refused so often before they are taken."""
+    story = Story("what_if.refused", identity=identity, executionStartToCloseTimeout="300")
+    named = {"activityId": "activity-what_if.nap-1", "activityType": {"name": "what_if.nap", "version": "1"}}
+    for _ in range(times):
+        story.decide(0.4)
+        story.refuse("ScheduleActivityTaskFailed", "ACTIVITY_TYPE_DOES_NOT_EXIST", **named)
+    story.decide(0.2)
+    task = story.schedule(**named, input='{"args":["nap",1],"kwargs":{}}')
+    story.start(task)
+    story.after(0.5).complete(task, '"nap"')
+    child = {
+        "workflowId": TaskIds(*ids).child_id("workflow-what_if.child", "1"),
+        "workflowType": {"name": Child.class_name() if identity == UPSTREAM else "what_if.child", "version": "1"},
+    }
+    for _ in range(times):
+        story.decide(0.3)
+        story.refuse("StartChildWorkflowExecutionFailed", "WORKFLOW_TYPE_DOES_NOT_EXIST", initiatedEventId=0, **child)
+    story.decide(0.1)
+    story.run_child(child, seconds=0.6, result='"child"')
+    story.decide(0.1)
+    story.end(result='"child"', decisionTaskCompletedEventId=story.decided)
+    return story.history()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["ids known", "ids not known"])
+@pytest.mark.parametrize(("identity", "times"), [(OURS, 0), (OURS, 2), (UPSTREAM, 0), (UPSTREAM, 1), (UPSTREAM, 5)])
+def test_what_was_refused_until_its_type_was_registered_takes_as_long_as_it_took(
+    identity: str, times: int, known: bool
+) -> None:
+    ids = ("the-one", "a run of it")
+    history = refused(identity, ids, times)
+    options = dict(zip(("workflow_id", "run_id"), ids, strict=True)) if known else {}
+    same = RecordedExecution(history).what_if(Refused, **options)
+    assert same.status == "COMPLETED"
+    assert same.seconds == pytest.approx(same.recorded_seconds, abs=0.002)
+    assert not [line for line in same.lines() if "not recorded" in line]
+    assert [(event.type, event.attributes.get("cause")) for event in same.history if event.decision] == [
+        (event.type, event.attributes.get("cause")) for event in history if event.decision
+    ]
+    children = [event.attributes["workflowId"] for event in history if "workflowId" in event.attributes]
+    assert [event.attributes["workflowId"] for event in same.history if "workflowId" in event.attributes] == children
+    last = RecordedExecution(history).what_if(Refused, without_retries=True, **options)
+    assert last.status == "COMPLETED"
+    assert not [event.type for event in last.history if event.type.endswith("Failed")]
+
+
+@pytest.mark.parametrize("identity", [OURS, UPSTREAM])
+def test_simpleflow_asks_again_at_once_for_what_was_refused_for_want_of_room(identity: str) -> None:
+    story = Story("what_if.naps", identity=identity, input='{"args":[0,1],"kwargs":{}}')
+    named = {"activityId": "activity-what_if.nap-1", "activityType": {"name": "what_if.nap", "version": "1"}}
+    story.decide(0.3)
+    story.refuse("ScheduleActivityTaskFailed", "OPEN_ACTIVITIES_LIMIT_EXCEEDED", **named)
+    story.decide(0.3)
+    if identity == OURS:
+        story.pause("__simpleflow_task_activity-what_if.nap-1", 1)
+        story.decide(0.3)
+    task = story.schedule(**named, input='{"args":["last",1],"kwargs":{}}')
+    story.start(task)
+    story.after(0.5).complete(task, '"last"')
+    story.decide(0.1)
+    story.end(result='[0,"last"]', decisionTaskCompletedEventId=story.decided)
     same = RecordedExecution(story.history()).what_if(Naps)
     assert same.status == "COMPLETED"
-    assert same.seconds == pytest.approx(same.recorded_seconds, rel=0.05)
+    assert same.seconds == pytest.approx(same.recorded_seconds, abs=0.002)

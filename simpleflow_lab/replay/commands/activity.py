@@ -141,6 +141,10 @@ class Activities(AttemptedTasks):
             },
         }
 
+    def upstream_asks_again(self, cause: str) -> bool:
+        """See `AttemptedTasks`."""
+        return True
+
     def request_cancel(self, command: Command, line: Line | None) -> None:
         """Ask SWF to cancel an activity task: its worker learns of it by its heartbeats."""
         self._run.enqueue_own(Command(CANCEL_ACTIVITY, command.id, of=command, line=line))

@@ -150,6 +150,10 @@ class AttemptedTasks(ABC):
         self._by_id[task_id] = command
         run.index.renamed(command, before)
 
+    @abstractmethod
+    def upstream_asks_again(self, cause: str) -> bool:
+        """Whether simpleflow asks for a task again in its next decision, however often SWF refused it so."""
+
     def begin_rerun(self) -> None:
         """The code is about to run from its start, and submits its tasks again."""
         self._by_id.clear()
@@ -213,7 +217,9 @@ class AttemptedTasks(ABC):
     def refused(self, command: Command, event: HistoryEvent) -> None:
         """SWF refused to schedule or start the task."""
         cause = str(event.attributes.get("cause"))
-        if not retry_refused(self._run, command, cause):
+        if self._run.rules == 0 and self.upstream_asks_again(cause):
+            self._run.retry(command)
+        elif not retry_refused(self._run, command, cause):
             self._attempt_failed(command, event, refusal(command, cause), final=True)
 
     def _attempt_failed(self, command: Command, event: HistoryEvent, error: Exception, *, final: bool = False) -> None:

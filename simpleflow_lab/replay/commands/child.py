@@ -170,6 +170,10 @@ class Children(AttemptedTasks):
             "options": _options_of(task, all_loaded(args), all_loaded(kwargs), self._run.started.attributes),
         }
 
+    def upstream_asks_again(self, cause: str) -> bool:
+        """See `AttemptedTasks`."""
+        return cause == "WORKFLOW_TYPE_DOES_NOT_EXIST"
+
     def fork(self, command: Command, input: str) -> None:
         """Let the attempts that a fork asks for anew be forks themselves: of the child that its origin had, which this
         input names."""
