@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from simpleflow_lab import activity, settings
-from simpleflow_lab.data.codec import decode, encode
+from simpleflow_lab.data.codec import MODULES_OF_TYPES, decode, encode
 from simpleflow_lab.data.failure_details import read_details
 from simpleflow_lab.exceptions import ExecutionError, ExecutionTimeoutError
 from simpleflow_lab.programs import function_source
@@ -56,9 +56,6 @@ T = TypeVar("T")
 
 MAX_STDERR: Final = 32_768
 """Bytes of a program's standard error that its error keeps: the last ones."""
-VALUES: Final = "simpleflow_lab.data.numpy_pandas"
-"""Imported by the child where the parent has it, for it registers types."""
-
 _SHIM: Final = (
     "import ctypes, os, sys\n"
     f"ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, {int(signal.SIGKILL)})\n"
@@ -257,7 +254,9 @@ def python(
             request = {
                 "function": source,
                 "path": [entry for entry in sys.path if entry] if own else [],
-                "modules": [VALUES] if VALUES in sys.modules else [],
+                "modules": sorted(
+                    sys.modules.keys() & set(MODULES_OF_TYPES.values())
+                ),  # the child registers what is here
             }
             sent = {"args": args, "kwargs": kwargs, "context": {k: v for k, v in context.items() if k != "input"}}
             return _call_elsewhere(  # type: ignore[no-any-return]

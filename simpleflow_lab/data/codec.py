@@ -41,6 +41,7 @@ import datetime
 import json
 import math
 import re
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from types import GeneratorType, NoneType
@@ -57,6 +58,8 @@ MAX_DEPTH = 100
 TAG: Final = "__simpleflow__"
 """The key of an object that stands for a value of a registered type: its name; the other key is `VALUE`."""
 VALUE: Final = "value"
+CONVERT: Final = "convert it first, or store it elsewhere and pass its name"
+"""What helps with a value that is refused."""
 OBJECT: Final = "object"
 """Tag of a mapping of the author's own that has the key `TAG`."""
 
@@ -194,6 +197,8 @@ registry: Final[Definitions[type, Registered]] = Definitions()
 """The registered types of values."""
 _by_name: Final[dict[str, Registered]] = {}
 """Those with a name, by name."""
+MODULES_OF_TYPES: Final = dict.fromkeys(("numpy", "pandas"), "simpleflow_lab.data.numpy_pandas")
+"""By library: the module of ours that registers its types when it is imported."""
 
 _OWN: Final = frozenset({NoneType, bool, int, float, str, list, tuple, dict})
 """JSON's own types, whose values stay as they are."""
@@ -242,6 +247,12 @@ def is_registered(type: type) -> bool:
     return type in registry
 
 
+def _module_of_types(name: str) -> str | None:
+    """The module of ours that registers the type of this name, if there is one and nobody has imported it."""
+    module = MODULES_OF_TYPES.get(name.partition(".")[0])
+    return None if module in sys.modules else module
+
+
 def _qualified(type: type) -> str:
     return f"{type.__module__}.{type.__qualname__}"
 
@@ -277,7 +288,8 @@ def _decoded(value: Any) -> Any:
         return {key: _decoded(item) for key, item in inner.items()}
     registered = _by_name.get(name)
     if registered is None or registered.decode is None:
-        raise UnreadableValueError(name[:200])
+        module = _module_of_types(name)
+        raise UnreadableValueError(name[:200], module and f"import {module}, which registers it")
     inner = _decoded(inner)
     try:
         return registered.decode(inner)
@@ -354,7 +366,9 @@ def _other(value: Any, where: _Where, depth: int) -> Any:
         return int(value)
     if isinstance(value, float):
         return _plain(float(value), where, depth)
-    _refuse(f"a {type(value).__module__}.{type(value).__qualname__}", where)
+    name = _qualified(type(value))
+    module = _module_of_types(name)
+    _refuse(f"a {name}", where, f"import {module} where such values are written or read" if module else CONVERT)
 
 
 def _text(value: str, where: _Where) -> str:
@@ -414,10 +428,10 @@ def _place(where: _Where) -> str:
     return "".join(reversed(steps))
 
 
-def _refuse(what: str, where: _Where) -> NoReturn:
+def _refuse(what: str, where: _Where, way_out: str = CONVERT) -> NoReturn:
     found = _place(where)
     place = f" at {found}" if found else ""
-    raise EncodingError(f"JSON can't hold {what}{place}: convert it first, or store it elsewhere and pass its name")
+    raise EncodingError(f"JSON can't hold {what}{place}: {way_out}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

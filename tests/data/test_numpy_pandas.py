@@ -6,6 +6,8 @@ import json
 import math
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -232,3 +234,30 @@ def test_data_frames_travel_through_activities_and_workflows():
         result = lab.start(Cleans, frame).result(timeout=30)
     pd.testing.assert_frame_equal(result["frame"], frame.dropna().reset_index(drop=True))
     assert (result["mean"], result["rows"]) == (2.5, 2)
+
+
+def test_who_has_not_imported_it_is_told_to() -> None:
+    program = """
+import numpy as np, pandas as pd
+from simpleflow_lab.data.codec import decode, encode
+from simpleflow_lab.exceptions import EncodingError
+
+for call in (
+    lambda: encode({"frame": pd.DataFrame()}),
+    lambda: encode([np.int64(1)]),
+    lambda: decode('{"__simpleflow__": "pandas.DataFrame", "value": {}}'),
+):
+    try:
+        call()
+    except EncodingError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == [
+        f"JSON can't hold a {what}: import simpleflow_lab.data.numpy_pandas where such values are written or read"
+        for what in ("pandas.DataFrame at ['frame']", "numpy.int64 at [0]")
+    ] + [
+        "a recorded value of type 'pandas.DataFrame' can't be read: "
+        "import simpleflow_lab.data.numpy_pandas, which registers it"
+    ]
