@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -13,7 +14,7 @@ from simpleflow_lab.exceptions import HistoryError, UsageError
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.history_views import HistoryViews
+from simpleflow_lab.views.history_views import HistoryViews, _Advised
 
 if TYPE_CHECKING:
     from simpleflow_lab import workflow
@@ -155,12 +156,22 @@ class RecordedExecution(HistoryViews):
             return workflow_id, run_id
         return execution_in(self.path)
 
+    def _advising(self, lines: Iterable[_Advised]) -> list[_Advised]:
+        from simpleflow_lab.views.recorded_advice import without_a_store
+
+        return super()._advising(replace(each, to_do=without_a_store(each.to_do, _is_view)) for each in lines)
+
     def _folded(self) -> FoldedHistory:
         return self._folded_once
 
     @functools.cached_property
     def _folded_once(self) -> FoldedHistory:
         return fold_history(self._history)
+
+
+def _is_view(name: str) -> bool:
+    """Whether a history alone has this method."""
+    return hasattr(RecordedExecution, name)
 
 
 def open_history(path: str | Path) -> RecordedExecution:
