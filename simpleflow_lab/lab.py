@@ -310,6 +310,12 @@ class Lab(LabWorkers):
             raise UsageError(f"no execution {workflow_id!r} with run id {run_id!r} in domain {domain!r}") from None
         return execution
 
+    def listed_execution(self, info: Mapping[str, Any], *, domain: str | None = None) -> Execution:
+        """The execution of one of SWF's `executionInfos`, as `execution_infos` gives them. Nothing is asked for: the
+        list says that it is there. `domain` is that of the list, if it is not this Lab's own."""
+        ids = info["execution"]
+        return self._execution(ids["workflowId"], ids["runId"], domain=domain)
+
     @property
     def owner(self) -> str:
         """Who owns the store: `this process`, or as `process 12 on host`; empty in memory and for Amazon SWF."""

@@ -212,10 +212,10 @@ def _allowed(lab: Lab) -> Iterator[Finding]:
 def _waiting(lab: Lab, infos: list[Any]) -> Finding:
     waits = []
     for info in infos[:MAX_NAMED]:
-        each = info["execution"]
-        words = lab.execution(each["workflowId"], each["runId"]).waits_in_short()
+        execution = lab.listed_execution(info)
+        words = execution.waits_in_short()
         if words:
-            waits.append(f"{each['workflowId']}: {words}")
+            waits.append(f"{execution.workflow_id}: {words}")
     if not waits:
         return Finding("waits", OK, "no open execution waits for anybody")
     more = f"; {len(infos) - MAX_NAMED:,} more are open" if len(infos) > MAX_NAMED else ""

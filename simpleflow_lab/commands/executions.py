@@ -12,7 +12,7 @@ import click
 from simpleflow_lab.commands.parameters import Function, Number, Tags, Time, Word, one_domain, why_no_name
 from simpleflow_lab.commands.records import ListingRecord
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.exceptions import UnknownResourceFault, UsageError
 from simpleflow_lab.views.listings import Listing
 
 DEFAULT_DAYS: Final = 30
@@ -200,13 +200,12 @@ def list_executions(
 
 
 def _waits(session: Session, domain: str | None, infos: Infos) -> dict[str, str]:
-    ids = [info["execution"] for info in infos if info["executionStatus"] == "OPEN"][:MAX_WAITS]
     waits = {info["execution"]["runId"]: info["damage"] for info in infos if "damage" in info}
-    for each in ids:
+    for info in [info for info in infos if info["executionStatus"] == "OPEN"][:MAX_WAITS]:
+        execution = session.lab().listed_execution(info, domain=domain)
         try:
-            execution = session.lab().execution(each["workflowId"], each["runId"], domain=domain)
-            waits[each["runId"]] = execution.waits_in_short()
-        except UsageError:  # it has closed and was deleted meanwhile
+            waits[execution.run_id] = execution.waits_in_short()
+        except UnknownResourceFault:  # it has closed and was deleted meanwhile
             continue
     return {run_id: words for run_id, words in waits.items() if words}
 
@@ -288,8 +287,7 @@ def statistics(session: Session, /, domain: str | None, named: str | None, **giv
     statistics = StatisticsOfTasks()
     lab = session.lab()
     for info in infos:
-        each = info["execution"]
-        statistics.add(lab.execution(each["workflowId"], each["runId"], domain=found).history())
+        statistics.add(lab.listed_execution(info, domain=found).history())
     nothing = None if infos else "no execution is as asked for"
     return TaskStatistics(executions=len(infos), table=statistics.listing(), message=nothing)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simpleflow_lab.exceptions import UnknownResourceFault, UsageError
+from simpleflow_lab.exceptions import UnknownResourceFault
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.views.formatting import LABEL_LIMIT, count, shortened
 from simpleflow_lab.views.listed_executions import each_once
@@ -220,11 +220,10 @@ def _waits(lab: Lab, infos: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str]
     for info in infos:
         ids = info["execution"]
         try:
-            execution = lab.execution(ids["workflowId"], ids["runId"])
-            waits[ids["runId"]] = execution.waits_in_short()
+            waits[ids["runId"]] = lab.listed_execution(info).waits_in_short()
             tasks = lab.service.describe_waiting(domain=lab.domain, execution=ids)["tasks"]
             lists |= {task["taskList"] for task in tasks}
-        except (UsageError, UnknownResourceFault):  # it has closed and was deleted meanwhile
+        except UnknownResourceFault:  # it has closed and was deleted meanwhile
             continue
     return waits, lists
 

@@ -124,6 +124,19 @@ def test_what_starts_an_execution_for_others_takes_no_task_along(on_amazon: Comm
     assert on_amazon("workflow.terminate", "for-others").code == 0
 
 
+def test_an_execution_of_a_list_is_asked_for_once(on_amazon: Command, amazon: SimulatedAmazon) -> None:
+    """The list says that it is there: only what it waits for, or its history, is asked for."""
+    words = ("workflow.start", "examples.basic.BasicWorkflow", "--workflow-id", "listed", "-i", "[1, 0]")
+    assert on_amazon(*words, "--detach").code == 0
+    before = amazon.calls.copy()
+    assert "a decision" in on_amazon("workflow.list").out
+    assert on_amazon("workflow.statistics", "--workflow-id", "listed").code == 0
+    asked = amazon.calls - before
+    assert asked["DescribeWorkflowExecution"] == 1
+    assert asked["GetWorkflowExecutionHistory"] == 1
+    assert on_amazon("workflow.terminate", "listed").code == 0
+
+
 @pytest.mark.parametrize("command", ["workflow.list", "workflow.start"])
 def test_a_log_at_debug_has_no_credentials(
     on_amazon: Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: str
