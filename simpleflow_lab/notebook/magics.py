@@ -34,12 +34,12 @@ from simpleflow_lab.notebook.advice_names import with_names
 from simpleflow_lab.notebook.awaited_magics import AWAIT, NO_RAISE, take_out
 from simpleflow_lab.notebook.cell_checks import CellChecks
 from simpleflow_lab.notebook.cell_definitions import is_from_a_cell
-from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands, table_of_listing
+from simpleflow_lab.notebook.cell_values import CellDefinitions, Commands
 from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.live_display import LiveViews
 from simpleflow_lab.notebook.module_export import Module, export, module_for
-from simpleflow_lab.notebook.renderers import blocked, cell_value
+from simpleflow_lab.notebook.renderers import blocked, cell_value, shaped_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.settings import default_store
@@ -233,7 +233,7 @@ class SimpleflowMagics(Magics):
     def _shown(self, record: Record) -> Any:
         output = self._session.output
         if isinstance(record, ListingRecord) and output.shape:
-            return table_of_listing(record.shaped(output.shape))
+            return shaped_value(record, output.shape)
         return cell_value(record)
 
     def _cells_that_were_run(self) -> list[str]:

@@ -8,7 +8,7 @@ shows otherwise has a function of its own here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from simpleflow_lab.commands.command_table import Version
@@ -38,9 +38,10 @@ from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.cell_values import Table, Text, table_of_frame, table_of_listing
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.formatting import described
-from simpleflow_lab.views.listings import Kind
+from simpleflow_lab.views.listing_shape import Shape
+from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.tables import OURS, TASKS_TABLE, executions_table
-from simpleflow_lab.views.workflow_listings import shown_tasks
+from simpleflow_lab.views.workflow_listings import listing_of_tasks, shown_tasks
 
 
 @functools.singledispatch
@@ -52,6 +53,25 @@ def cell_value(record: Record) -> Any:
 @cell_value.register
 def _table(record: ListingRecord) -> Any:
     return table_of_listing(record.listing())
+
+
+def shaped_value(record: ListingRecord, shape: Shape) -> Any:
+    """The value of a cell for a record in this shape: the rows of `cell_value(record)` that it chooses, in its order.
+
+    Columns are named as in a shell; with `--columns` there are those alone. Raises `UsageError`.
+    """
+    table = _tables_in_full(record)
+    if table is None:
+        return table_of_listing(record.shaped(shape))
+    listing, frame, shown = table
+    places = shape.places(listing)
+    if shape.columns:
+        chosen = Listing(columns=listing.columns, rows=[listing.rows[place] for place in places])
+        return table_of_listing(Shape(columns=shape.columns).of(chosen))
+    frame = frame.iloc[places]
+    if shape.sort:
+        frame.attrs.pop(OURS, None)  # what failed comes where the order puts it
+    return shown(frame)
 
 
 @cell_value.register
@@ -132,7 +152,7 @@ def _gantt(record: ExecutionGantt) -> Any:
 
 @cell_value.register
 def _history(record: ExecutionHistory) -> Any:
-    return _tasks_table(record.execution) if record.form == "cooked" else record.execution.history()
+    return _table_of_tasks(_frame_of_tasks(record.execution)) if record.form == "cooked" else record.execution.history()
 
 
 @cell_value.register
@@ -165,13 +185,38 @@ _TASKS: Final = {
 
 @cell_value.register
 def _executions(record: ListedExecutions) -> Any:
-    frame, kinds = executions_table(record.infos), dict(_EXECUTIONS)
+    return _table_of_executions(_frame_of_executions(record))
+
+
+def _frame_of_executions(record: ListedExecutions) -> pd.DataFrame:
+    frame = executions_table(record.infos)
     if record.waits:
         frame["waits_for"] = [record.waits.get(run_id, "") for run_id in frame["run_id"]]
+    return frame
+
+
+def _table_of_executions(frame: pd.DataFrame) -> Table:
+    kinds = dict(_EXECUTIONS)
+    if "waits_for" in frame.columns:
         kinds["waits_for"] = Kind.TEXT
     if frame["forked_from"].notna().any():
         kinds["forked_from"] = Kind.TEXT
     return table_of_frame(frame, kinds)
+
+
+def _tables_in_full(record: Record) -> tuple[Listing, pd.DataFrame, Callable[[pd.DataFrame], Table]] | None:
+    """Of a table that is wider than what is shown: its rows as a shell knows them, the same as a frame, and what shows
+    a frame of these columns; `None` of any other."""
+    match record:
+        case ListedExecutions():
+            return record.in_full(), _frame_of_executions(record), _table_of_executions
+        case ExecutionTasks():
+            frame = _frame_of_tasks(record.execution, record.nb_tasks, record)
+            attempts = {each.scheduled_event_id: each for each in record.execution.attempts()}
+            tasks = [attempts[event_id] for event_id in frame["scheduled_event_id"]]
+            listing = listing_of_tasks(tasks, with_time=record.choice().slowest is not None, in_full=True)
+            return listing, frame, _table_of_tasks
+    return None
 
 
 @cell_value.register
@@ -192,13 +237,13 @@ def _comparison(record: ExecutionsCompared) -> Any:
 
 @cell_value.register
 def _tasks(record: ExecutionTasks) -> Any:
-    return _tasks_table(record.execution, record.nb_tasks, record)
+    return _table_of_tasks(_frame_of_tasks(record.execution, record.nb_tasks, record))
 
 
-def _tasks_table(
+def _frame_of_tasks(
     execution: AnyExecution, nb_tasks: int | None = None, selection: ExecutionTasks | None = None
-) -> Table:
-    """The table of tasks: of those asked for, or of all attempts if nothing is said of them."""
+) -> pd.DataFrame:
+    """The tasks that were asked for, or all attempts if nothing is said of them."""
     frame = execution.tasks()
     if selection is not None and any(selection.chosen.values()):
         frame = _rows_of(frame, selection.choice().of(execution.attempts()))
@@ -208,6 +253,10 @@ def _tasks_table(
         if choice.slowest is None:
             tasks.sort(key=lambda task: task.scheduled_event_id)
         frame = _rows_of(frame, tasks)
+    return frame
+
+
+def _table_of_tasks(frame: pd.DataFrame) -> Table:
     shown = {**_TASKS, "reason": Kind.TEXT} if frame["reason"].notna().any() else _TASKS
     return table_of_frame(frame, shown, {"input": _arguments})
 

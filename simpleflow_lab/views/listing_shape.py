@@ -46,15 +46,7 @@ class Shape(NamedTuple):
         Only the columns that are `shown` are there unless others are asked for; `None` is all.
         """
         titles = list(listing.columns)
-        rows = list(listing.rows)
-        for text in self.filters:
-            index, holds = _condition(text, listing)
-            rows = [row for row in rows if holds(row[index])]
-        for name in reversed(self.sort):
-            index = titles.index(column_named(name.removeprefix("-"), titles))
-            rows = _sorted(rows, index, descending=name.startswith("-"))
-        if self.limit is not None:
-            rows = rows[: self.limit]
+        rows = [listing.rows[place] for place in self.places(listing)]
         if not self.columns and shown is None:
             return Listing(columns=listing.columns, rows=rows)
         chosen = [titles.index(column_named(name, titles)) for name in self.columns or shown or ()]
@@ -63,6 +55,19 @@ class Shape(NamedTuple):
             columns={titles[index]: kinds[index] for index in chosen},
             rows=[tuple(row[index] for index in dict.fromkeys(chosen)) for row in rows],
         )
+
+    def places(self, listing: Listing) -> list[int]:
+        """The places of the rows that are shown, in the order in which they are. Raises `UsageError` as `of` does."""
+        titles, rows = list(listing.columns), listing.rows
+        places = list(range(len(rows)))
+        for text in self.filters:
+            index, holds = _condition(text, listing)
+            places = [place for place in places if holds(rows[place][index])]
+        for name in reversed(self.sort):
+            index = titles.index(column_named(name.removeprefix("-"), titles))
+            cells = [row[index] for row in rows]
+            places = _sorted(places, cells, descending=name.startswith("-"))
+        return places[: self.limit]
 
 
 def column_named(name: str, titles: Sequence[str]) -> str:
@@ -119,18 +124,19 @@ def _comparable(kind: Kind, value: str, title: str) -> float | datetime.datetime
     return value
 
 
-def _sorted(rows: list[tuple[Any, ...]], index: int, *, descending: bool) -> list[tuple[Any, ...]]:
-    def is_empty(row: tuple[Any, ...]) -> bool:
-        cell = row[index]
+def _sorted(places: list[int], cells: Sequence[Any], *, descending: bool) -> list[int]:
+    """These places by their cells; those of empty cells come last."""
+
+    def is_empty(cell: Any) -> bool:
         return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
-    def key(row: tuple[Any, ...]) -> Any:
-        cell = row[index]
+    def key(place: int) -> Any:
+        cell = cells[place]
         return cell if isinstance(cell, int | float | datetime.datetime) else plain(cell)
 
-    full = [row for row in rows if not is_empty(row)]
+    full = [place for place in places if not is_empty(cells[place])]
     try:
         full.sort(key=key, reverse=descending)
     except TypeError:  # a column of cells that can't be compared with each other
-        full.sort(key=lambda row: plain(row[index]), reverse=descending)
-    return full + [row for row in rows if is_empty(row)]
+        full.sort(key=lambda place: plain(cells[place]), reverse=descending)
+    return full + [place for place in places if is_empty(cells[place])]

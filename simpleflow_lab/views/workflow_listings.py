@@ -243,9 +243,14 @@ def workflow_tasks(
     """
     choice = choice or TaskChoice()
     tasks = shown_tasks(choice.of(tasks_of(history, until=until)), nb_tasks, choice=choice)
+    return listing_of_tasks(tasks, with_time=choice.slowest is not None, in_full=in_full)
+
+
+def listing_of_tasks(tasks: Sequence[Attempt], *, with_time: bool = False, in_full: bool = False) -> Listing:
+    """A row per task, as in `workflow_tasks`; `with_time` tells which they are and how long they ran."""
     columns = dict(_WORKFLOW_TASKS)
     rows: list[tuple[Any, ...]] = [(task.name, task.shown_state, task.last_state_at, task.scheduled) for task in tasks]
-    if choice.slowest is not None:
+    if with_time:
         columns |= {"ID": Kind.TEXT, "Time Running": Kind.SECONDS}
         rows = [(*row, task.id, task.running) for row, task in zip(rows, tasks, strict=True)]
     if in_full:

@@ -551,7 +551,38 @@ def test_the_columns_that_a_table_of_tasks_shows_can_be_asked_for(shell: Interac
 
     table = magic(shell, f"workflow.tasks --file {file} --columns id,state,running")
     assert list(table.columns) == ["id", "state", "running"]
-    assert table["id"].tolist() == ["a-2", "a-1", "a-0"]
+    assert table["id"].tolist() == ["a-0", "a-1", "a-2"]
+
+
+def test_a_table_that_is_sorted_or_filtered_is_the_same_table(shell: InteractiveShell, tmp_path: Path) -> None:
+    file = tmp_path / "many.json"
+    file.write_text(many(4, failed=1).to_json())
+    tasks = f"workflow.tasks --file {file}"
+    plain = magic(shell, tasks)
+
+    for words, ids in (
+        ("--sort -id", ["a-3", "a-2", "a-1", "a-0"]),
+        ("--sort -id --limit 1", ["a-3"]),
+        ("--filter 'Last State=failed'", plain["id"][plain["state"] == "failed"].tolist()),
+        ("--filter state!=failed --limit 2", plain["id"][plain["state"] != "failed"].tolist()[:2]),
+        ("--sort Tasks", ["a-0", "a-1", "a-2", "a-3"]),
+    ):
+        table = magic(shell, f"{tasks} {words}")
+        assert table["id"].tolist() == ids, words
+        assert list(table.columns) == list(plain.columns)
+        assert repr(table).split("\n")[0].split() == repr(plain).split("\n")[0].split()
+        assert table._repr_html_().partition("<tbody>")[0] == plain._repr_html_().partition("<tbody>")[0]
+
+
+def test_a_list_of_executions_that_is_sorted_or_filtered_is_the_same_table(defined: InteractiveShell) -> None:
+    for id in ("first", "second", "third"):
+        magic(defined, f"workflow.start Doubling -i '[1]' --workflow-id shaped-{id}")
+    plain = magic(defined, "workflow.list")
+    table = magic(defined, "workflow.list --filter 'Workflow ID=shaped-*' --sort workflow_id --limit 2")
+
+    assert table["workflow_id"].tolist() == ["shaped-first", "shaped-second"]
+    assert list(table.columns) == list(plain.columns)
+    assert table._repr_html_().partition("<tbody>")[0] == plain._repr_html_().partition("<tbody>")[0]
 
 
 EXPLAINS_A_FAILURE = """
