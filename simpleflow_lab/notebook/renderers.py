@@ -63,15 +63,15 @@ def shaped_value(record: ListingRecord, shape: Shape) -> Any:
     table = _tables_in_full(record)
     if table is None:
         return table_of_listing(record.shaped(shape))
-    listing, frame, shown = table
+    listing, frame, show = table
     places = shape.places(listing)
     if shape.columns:
-        chosen = Listing(columns=listing.columns, rows=[listing.rows[place] for place in places])
-        return table_of_listing(Shape(columns=shape.columns).of(chosen))
-    frame = frame.iloc[places]
+        rows = [listing.rows[place] for place in places]
+        return table_of_listing(Shape(columns=shape.columns).of(Listing(columns=listing.columns, rows=rows)))
+    chosen = frame.iloc[places]
     if shape.sort:
-        frame.attrs.pop(OURS, None)  # what failed comes where the order puts it
-    return shown(frame)
+        chosen.attrs.pop(OURS, None)  # what failed comes where the order puts it
+    return show(chosen, frame)
 
 
 @cell_value.register
@@ -152,7 +152,10 @@ def _gantt(record: ExecutionGantt) -> Any:
 
 @cell_value.register
 def _history(record: ExecutionHistory) -> Any:
-    return _table_of_tasks(_frame_of_tasks(record.execution)) if record.form == "cooked" else record.execution.history()
+    if record.form != "cooked":
+        return record.execution.history()
+    frame = _frame_of_tasks(record.execution)
+    return _table_of_tasks(frame, frame)
 
 
 @cell_value.register
@@ -185,7 +188,8 @@ _TASKS: Final = {
 
 @cell_value.register
 def _executions(record: ListedExecutions) -> Any:
-    return _table_of_executions(_frame_of_executions(record))
+    frame = _frame_of_executions(record)
+    return _table_of_executions(frame, frame)
 
 
 def _frame_of_executions(record: ListedExecutions) -> pd.DataFrame:
@@ -195,18 +199,20 @@ def _frame_of_executions(record: ListedExecutions) -> pd.DataFrame:
     return frame
 
 
-def _table_of_executions(frame: pd.DataFrame) -> Table:
+def _table_of_executions(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
     kinds = dict(_EXECUTIONS)
-    if "waits_for" in frame.columns:
+    if "waits_for" in whole.columns:
         kinds["waits_for"] = Kind.TEXT
-    if frame["forked_from"].notna().any():
+    if whole["forked_from"].notna().any():
         kinds["forked_from"] = Kind.TEXT
-    return table_of_frame(frame, kinds)
+    return table_of_frame(rows, kinds)
 
 
-def _tables_in_full(record: Record) -> tuple[Listing, pd.DataFrame, Callable[[pd.DataFrame], Table]] | None:
+def _tables_in_full(
+    record: Record,
+) -> tuple[Listing, pd.DataFrame, Callable[[pd.DataFrame, pd.DataFrame], Table]] | None:
     """Of a table that is wider than what is shown: its rows as a shell knows them, the same as a frame, and what shows
-    a frame of these columns; `None` of any other."""
+    some rows of that frame in its columns; `None` of any other."""
     match record:
         case ListedExecutions():
             return record.in_full(), _frame_of_executions(record), _table_of_executions
@@ -237,7 +243,8 @@ def _comparison(record: ExecutionsCompared) -> Any:
 
 @cell_value.register
 def _tasks(record: ExecutionTasks) -> Any:
-    return _table_of_tasks(_frame_of_tasks(record.execution, record.nb_tasks, record))
+    frame = _frame_of_tasks(record.execution, record.nb_tasks, record)
+    return _table_of_tasks(frame, frame)
 
 
 def _frame_of_tasks(
@@ -256,9 +263,9 @@ def _frame_of_tasks(
     return frame
 
 
-def _table_of_tasks(frame: pd.DataFrame) -> Table:
-    shown = {**_TASKS, "reason": Kind.TEXT} if frame["reason"].notna().any() else _TASKS
-    return table_of_frame(frame, shown, {"input": _arguments})
+def _table_of_tasks(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
+    shown = {**_TASKS, "reason": Kind.TEXT} if whole["reason"].notna().any() else _TASKS
+    return table_of_frame(rows, shown, {"input": _arguments})
 
 
 def tasks_html(frame: pd.DataFrame) -> str | None:
