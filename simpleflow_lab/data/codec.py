@@ -368,7 +368,7 @@ def _other(value: Any, where: _Where, depth: int) -> Any:
         return _plain(float(value), where, depth)
     name = _qualified(type(value))
     module = _module_of_types(name)
-    _refuse(f"a {name}", where, f"import {module} where such values are written or read" if module else CONVERT)
+    _refuse(f"a {name}", where, f"import {module}" if module else CONVERT)
 
 
 def _text(value: str, where: _Where) -> str:

@@ -255,7 +255,7 @@ for call in (
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines() == [
-        f"JSON can't hold a {what}: import simpleflow_lab.data.numpy_pandas where such values are written or read"
+        f"JSON can't hold a {what}: import simpleflow_lab.data.numpy_pandas"
         for what in ("pandas.DataFrame at ['frame']", "numpy.int64 at [0]")
     ] + [
         "a recorded value of type 'pandas.DataFrame' can't be read: "
