@@ -2,8 +2,10 @@
 
     print(overview_of(lab))
 
-*Rule:* it costs what it shows. It reads one page of open executions and one of closed ones, whatever a store holds, and
-no history.
+*Rule:* it reads one page of open executions and one of closed ones, whatever a store holds, and no history.
+
+Of a page it shows the latest that no other execution started, and then children: a workflow of hundreds of children
+stays in sight.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from simpleflow_lab.views.text_tables import text_table
 from simpleflow_lab.workers import Pollers, Workers
 
 MAX_EXECUTIONS: Final = 100
-"""Open executions that are shown, and closed ones: the latest of each."""
+"""Open executions that are shown, and closed ones."""
+PAGE: Final = 1_000
+"""Of so many of the latest they are chosen: as many as SWF lists at once."""
 MAX_WAITS: Final = 25
 """Of so many open executions it is said what they wait for, and in which task lists."""
 MAX_PROCESSES: Final = 20
@@ -51,6 +55,8 @@ class ExecutionAtAGlance:
     """How long it took, or has taken so far."""
     waits: str
     """What it waits for, in a few words; empty if it has closed, or if that was not asked for."""
+    is_child: bool
+    """Whether another execution started it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,7 @@ class LabOverview:
     """The deciders and activity workers of this process, the stopped ones, too."""
     task_lists: tuple[TaskListAtAGlance, ...]
     executions: tuple[ExecutionAtAGlance, ...]
-    """The latest open ones, then the latest closed ones."""
+    """The latest open ones, then the latest closed ones; of each those that no other execution started first."""
     open_count: str
     """How many are open, as a text: SWF stops to count somewhere."""
     closed_count: str
@@ -161,12 +167,11 @@ def _more(number: int) -> str:
 def overview_of(lab: Lab) -> LabOverview:
     """A Lab at a glance, as it is now. Raises `SimpleflowLabError` if its service can't be asked."""
     pollers = lab.pollers()
-    open_infos = lab.service.list_open_workflow_executions(
-        domain=lab.domain, startTimeFilter=_EVER, maximumPageSize=MAX_EXECUTIONS
-    )["executionInfos"]
-    closed_infos = lab.service.list_closed_workflow_executions(
-        domain=lab.domain, startTimeFilter=_EVER, maximumPageSize=MAX_EXECUTIONS
-    )["executionInfos"]
+    every = {"domain": lab.domain, "startTimeFilter": _EVER, "maximumPageSize": PAGE}
+    open_infos = lab.service.list_open_workflow_executions(**every)["executionInfos"]
+    infos = each_once(open_infos, lab.service.list_closed_workflow_executions(**every)["executionInfos"])
+    open_infos = _chosen(info for info in infos if "closeStatus" not in info)
+    closed_infos = _chosen(info for info in infos if "closeStatus" in info)
     waits, lists = _waits(lab, open_infos[:MAX_WAITS])
     deciding, working = lab.task_lists
     names = sorted({*lists, *deciding, *working, *(each.task_list for each in pollers)})
@@ -177,10 +182,15 @@ def overview_of(lab: Lab) -> LabOverview:
         processes=tuple(_processes(lab, pollers)),
         workers=lab.workers,
         task_lists=tuple(_task_list(lab, name, pollers) for name in names),
-        executions=tuple(_execution(lab, info, waits) for info in each_once(open_infos, closed_infos)),
+        executions=tuple(_execution(lab, info, waits) for info in (*open_infos, *closed_infos)),
         open_count=_counted(lab.service.count_open_workflow_executions(domain=lab.domain, startTimeFilter=_EVER)),
         closed_count=_counted(lab.service.count_closed_workflow_executions(domain=lab.domain, startTimeFilter=_EVER)),
     )
+
+
+def _chosen(infos: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of a page's executions that are shown."""
+    return sorted(infos, key=lambda info: "parent" in info)[:MAX_EXECUTIONS]
 
 
 def _service(lab: Lab) -> str:
@@ -238,6 +248,7 @@ def _execution(lab: Lab, info: Mapping[str, Any], waits: Mapping[str, str]) -> E
         started=info["startTimestamp"],
         seconds=max((end - info["startTimestamp"]).total_seconds(), 0.0),
         waits=shortened(waits.get(info["execution"]["runId"], "")),
+        is_child="parent" in info,
     )
 
 

@@ -13,10 +13,11 @@ function render({ model, el }) {
   const act = (action, more) => say({ kind: "act", action, ...more });
   const head = h("div"), notice = h("div", { role: "status", class: "sfl-quiet" });
   const filter = h("input", { type: "search", placeholder: "filter", "aria-label": "filter the executions" });
-  const states = h("select", { "aria-label": "status of the executions" },
-    ...["all", "open", "closed", "not completed"].map(text => h("option", { value: text }, text)));
+  const states = h("select", { "aria-label": "which executions" },
+    ...["all", "open", "closed", "not completed", "no children"].map(text => h("option", { value: text }, text)));
   const info = h("span", { class: "sfl-quiet", role: "status" });
-  const executions = table("executions", ["workflow id", "type", "status", "started (UTC)", "time", "waits for"]);
+  const executions = table("executions", ["workflow id", "type", "status", "started (UTC)", "time", "waits for"],
+    ["29%", "14%", "13%", "17%", "9%", "18%"]);
   const lists = table("task lists", ["task list", "decision tasks waiting", "activity tasks waiting", "deciders", "activity workers", "running"],
     ["16%", "22%", "22%", "12%", "16%", "12%"]);
   const workers = h("div");
@@ -56,6 +57,7 @@ function render({ model, el }) {
       if (wanted === "open" && each.status !== "OPEN") return false;
       if (wanted === "closed" && each.status === "OPEN") return false;
       if (wanted === "not completed" && ["OPEN", "COMPLETED", "CONTINUED_AS_NEW"].includes(each.status)) return false;
+      if (wanted === "no children" && each.is_child) return false;
       const all = `${each.workflow_id} ${each.type} ${each.status} ${each.waits} ${each.run_id}`.toLowerCase();
       return words.every(word => all.includes(word));
     });

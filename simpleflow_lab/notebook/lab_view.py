@@ -83,6 +83,7 @@ def overview_record(overview: LabOverview) -> dict[str, Any]:
                 "started": each.started.isoformat(" ", "seconds").removesuffix("+00:00"),
                 "seconds": round(each.seconds, 1 if each.seconds < 60 else None),
                 "waits": each.waits,
+                "is_child": each.is_child,
             }
             for each in overview.executions
         ],

@@ -63,7 +63,7 @@ def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp
     view.get_by_role("table", name="task lists").wait_for()
     view.get_by_label("filter the executions").fill("quick")
     has_text(view, "1 of the latest 2")
-    view.get_by_label("status of the executions").select_option("open")
+    view.get_by_label("which executions").select_option("open")
     has_text(view, "0 of the latest 2")
 
     worker = view.locator("[data-worker='activity worker fetching']")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from simpleflow_lab import Lab, Workflow, activity
+from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.notebook.lab_overview import overview_of
 from simpleflow_lab.notebook.lab_view import LabView
 from tests.waiting import until
@@ -86,6 +86,31 @@ def test_tasks_that_nobody_takes_are_counted(tmp_path: Path) -> None:
         (found,) = [each for each in overview_of(lab).task_lists if each.name == "glance-work"]
         assert (found.activities, found.workers, found.running) == (1, 0, 0)
         assert str(tmp_path / "store.sqlite")[-30:] in overview_of(lab).service
+
+
+def test_children_do_not_bury_what_started_them(lab: Lab) -> None:
+    class Child(Workflow):
+        name, version, task_list = "glance.child", "1", "glance"
+
+        def run(self):
+            self.submit(self.wait_signal("go")).wait()
+
+    class Parent(Child):
+        name = "glance.parent"
+
+        def run(self):
+            futures.wait(*(self.submit(Child) for _ in range(101)))
+
+    lab.start(Parent, workflow_id="the parent")
+    until(lambda: overview_of(lab).open_count == "102")
+    overview = overview_of(lab)
+    assert [(each.workflow_id, each.is_child) for each in overview.executions[:1]] == [("the parent", False)]
+    assert [each.is_child for each in overview.executions[1:]] == [True] * 99
+
+    for execution in lab.select_executions(status="open"):
+        execution.terminate()
+    until(lambda: overview_of(lab).closed_count == "102")
+    assert overview_of(lab).executions[0].workflow_id == "the parent"
 
 
 def test_names_are_escaped_and_bounded(lab: Lab) -> None:
