@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from simpleflow_lab.commands.parameters import Target, why_no_name
 from simpleflow_lab.exceptions import UsageError, ValidationException
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simpleflow_lab.lab import Lab
     from simpleflow_lab.recorded_execution import RecordedExecution
 
+NAME_A_STORE: Final = "name yours with --store; workflow.start makes a new one"
+"""What helps where there is no store, by default."""
 OpenLab = Callable[[str | None, str | None, bool], "Lab"]
 """From the address of a store and a domain to the Lab there, which may be open already; `None` is the default. The
 last argument says whether a store that is not there is made."""
@@ -68,9 +70,11 @@ class Session:
         tell: Callable[[str], None] | None = None,
         serves_here: bool = False,
         started_by_hand: Callable[[], Execution | None] | None = None,
+        without_store: Callable[[], str] = lambda: NAME_A_STORE,
     ) -> None:
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
-        a person a line, such as that a new store was made. `started_by_hand` finds what was started last by a call."""
+        a person a line, such as that a new store was made. `started_by_hand` finds what was started last by a call.
+        `without_store` says what helps where there is no store."""
         self._open_lab = open_lab or self.open
         self.watch = watch
         self.tell = tell or _notify
@@ -86,6 +90,7 @@ class Session:
         """How the answer of the command is shown."""
         self.modules: list[str] = []
         """Modules that were imported because the command line named them."""
+        self._without_store = without_store
         self._started_by_hand = started_by_hand or (lambda: None)
         self._last: Execution | RecordedExecution | None = None
         self._started_before: Execution | None = None
@@ -148,7 +153,7 @@ class Session:
                 f"no store at {missing}: there is no folder {os.path.dirname(missing)}; make it, or name another store"
             )
         if missing is not None and not new:
-            raise UsageError(f"no store at {missing}: name yours with --store; workflow.start makes a new one")
+            raise UsageError(f"no store at {missing}: {self._without_store()}")
         # A domain of Amazon's stays for ever, and its name may be mistyped: domain.register registers it.
         registers = (new or address == MEMORY) and not address.startswith("aws:")
         lab = Lab(address, domain=domain, clock=clock, registers_domain=registers, notice=self.tell)

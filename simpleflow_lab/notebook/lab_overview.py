@@ -167,9 +167,12 @@ def _more(number: int) -> str:
 def overview_of(lab: Lab) -> LabOverview:
     """A Lab at a glance, as it is now. Raises `SimpleflowLabError` if its service can't be asked."""
     pollers = lab.pollers()
-    every = {"domain": lab.domain, "startTimeFilter": _EVER, "maximumPageSize": PAGE}
-    open_infos = lab.service.list_open_workflow_executions(**every)["executionInfos"]
-    infos = each_once(open_infos, lab.service.list_closed_workflow_executions(**every)["executionInfos"])
+    infos = each_once(
+        *(
+            each(domain=lab.domain, startTimeFilter=_EVER, maximumPageSize=PAGE)["executionInfos"]
+            for each in (lab.service.list_open_workflow_executions, lab.service.list_closed_workflow_executions)
+        )
+    )
     open_infos = _chosen(info for info in infos if "closeStatus" not in info)
     closed_infos = _chosen(info for info in infos if "closeStatus" in info)
     waits, lists = _waits(lab, open_infos[:MAX_WAITS])

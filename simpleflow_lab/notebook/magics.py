@@ -24,7 +24,7 @@ from simpleflow_lab.commands.inspection import execution_of
 from simpleflow_lab.commands.parameters import Target
 from simpleflow_lab.commands.recorded_tests import to_test
 from simpleflow_lab.commands.records import ListingRecord, Record
-from simpleflow_lab.commands.session import Session
+from simpleflow_lab.commands.session import NAME_A_STORE, Session
 from simpleflow_lab.commands.workflow import Outcome, Resumed
 from simpleflow_lab.exceptions import DecisionTaskError, SimpleflowLabError, UsageError, WorkflowExecutionError
 from simpleflow_lab.execution import Execution
@@ -95,7 +95,12 @@ class SimpleflowMagics(Magics):
         self._lab: Lab | None = None
         self._opened: list[Lab] = []
         self._session = Session(
-            self._open, watch=self._wait, tell=_tell, serves_here=True, started_by_hand=self._started_by_hand
+            self._open,
+            watch=self._wait,
+            tell=_tell,
+            serves_here=True,
+            started_by_hand=self._started_by_hand,
+            without_store=self._without_store,
         )
         self.cells = Cells(shell)
         self.checks = CellChecks()
@@ -154,7 +159,7 @@ class SimpleflowMagics(Magics):
     def _open_labs(self) -> list[Lab]:
         """The Labs of the user's variables and of this session that are open."""
         things = [self._lab, *self.shell.user_ns.values(), *self._opened]
-        labs = {id(thing): thing for thing in things if isinstance(thing, Lab) and not thing.closed}
+        labs = {id(thing): thing for thing in things if _is_open_lab(thing)}
         return list(labs.values())
 
     def _run(self, words: list[str], variables: Mapping[str, Any]) -> Any:
@@ -271,6 +276,12 @@ class SimpleflowMagics(Magics):
             self._opened.append(lab)
         return lab
 
+    def _without_store(self) -> str:
+        """What helps where there is no store: a Lab of the user's is open, or else what helps in a shell."""
+        names = (name for name, value in self.shell.user_ns.items() if _is_open_lab(value))
+        name = next((name for name in names if not name.startswith("_")), None)
+        return f"%simpleflow connect {name} makes commands act on that Lab" if name else NAME_A_STORE
+
     def _open_lab(self, address: str) -> Lab | None:
         """A Lab of the user or of this session that has this store open, `None` if there is none.
 
@@ -278,7 +289,7 @@ class SimpleflowMagics(Magics):
         """
         own = reversed(self._opened)
         things = own if address == ":memory:" else [*self.shell.user_ns.values(), *own]
-        labs = (thing for thing in things if isinstance(thing, Lab) and not thing.closed)
+        labs = (thing for thing in things if _is_open_lab(thing))
         return next((lab for lab in labs if _same_store(lab.address, address)), None)
 
     @observe("store")
@@ -358,6 +369,10 @@ def commands() -> tuple[CommandSpec, ...]:
     """The commands of a notebook: those of the shell, `connect`, `export` and `live`."""
     options, *rest = describe()
     return (options, *sorted((*rest, CONNECT, EXPORT, LIVE), key=lambda spec: spec.name))
+
+
+def _is_open_lab(thing: object) -> bool:
+    return isinstance(thing, Lab) and not thing.closed
 
 
 def _same_store(one: str, other: str) -> bool:

@@ -706,3 +706,21 @@ def test_lsmagic_lists_it_and_its_first_line_says_what_it_does(defined: Interact
         assert str(function.__doc__).splitlines()[0] == "Run a command of simpleflow; `%simpleflow help` lists them."
     defined.run_cell("%simpleflow info", store_history=True).raise_error()
     assert defined.history_manager.input_hist_raw[-1] == "%simpleflow info"  # as it was typed
+
+
+def test_where_there_is_no_store_the_lab_of_the_notebook_is_named(
+    shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "missing.sqlite"
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(missing))
+    assert refused(shell, "workflow.list") == (
+        f"no store at {missing}: name yours with --store; workflow.start makes a new one"
+    )
+    with Lab(tmp_path / "here.sqlite") as lab:
+        shell.user_ns.update(_=lab, here=lab)
+        assert refused(shell, "workflow.list") == (
+            f"no store at {missing}: %simpleflow connect here makes commands act on that Lab"
+        )
+        magic(shell, "connect here")
+        assert len(magic(shell, "workflow.list")) == 0
+    assert not missing.exists()
