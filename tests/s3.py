@@ -37,7 +37,10 @@ class Bucket(NamedTuple):
 def moto_server() -> Iterator[tuple[str, Any]]:
     """The URL of moto's server, which is S3, SWF and STS, and a client of S3."""
     from moto.server import ThreadedMotoServer
+    from werkzeug.serving import WSGIRequestHandler
 
+    # A body is sent after its head: it would wait for the client's acknowledgement, which takes 40 ms.
+    WSGIRequestHandler.disable_nagle_algorithm = True
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

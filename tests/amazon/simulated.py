@@ -133,6 +133,7 @@ class _Proxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body is sent after its head: it would wait for the client's acknowledgement
     server: _Proxy
 
     def do_POST(self) -> None:
