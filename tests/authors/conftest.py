@@ -9,6 +9,7 @@ environment as every AWS SDK finds an endpoint.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from simpleflow_lab import Lab
 from simpleflow_lab.data.objects import MemoryObjects, NoObjects
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
+from simpleflow_lab.execute import VALUES
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.connection import virtual_clock
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
@@ -127,6 +129,13 @@ def lab_for_large(
         monkeypatch.setenv("SIMPLEFLOW_LAB_INPUTS_BY_REFERENCE", "true")
     with _WAYS[request.param](monkeypatch, replays=replay_cache_size) as opened:
         yield opened
+
+
+@pytest.fixture
+def interpreters_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that runs a function imports numpy and pandas only if the values of both are registered here: of
+    its start that is the longest part by far."""
+    monkeypatch.delitem(sys.modules, VALUES, raising=False)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.examples_count import trials
 from tests.test_properties import replays_as_recorded
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreters_without_pandas")]
 
 TASKS = {"task_list": "at-work", "version": "1", "heartbeat_timeout": 3}
 """Without a heartbeat timeout an activity on Amazon SWF learns of it within a minute."""

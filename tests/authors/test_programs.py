@@ -31,9 +31,7 @@ from simpleflow_lab.exceptions import (
 from tests.authors import program_functions as functions
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
-
-assert simpleflow_lab.data.numpy_pandas
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreters_without_pandas")]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -232,9 +230,10 @@ def test_what_it_prints_is_printed_here(capsys):
     assert printed.err == "a complaint\n"
 
 
-def test_arguments_and_results_may_be_large_and_of_registered_types():
+def test_arguments_and_results_may_be_large_and_of_registered_types(monkeypatch):
     large = {"text": "é" * 3_000_000, "list": list(range(100_000))}
     assert functions.echo(large) == large
+    monkeypatch.setitem(sys.modules, execute.VALUES, simpleflow_lab.data.numpy_pandas)
     frame = pd.DataFrame({"at": pd.date_range("2026", periods=2, tz="UTC")})
     pd.testing.assert_frame_equal(functions.echo(frame), frame)
     with pytest.raises(EncodingError):
