@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import simpleflow_lab
 from tools.reference import PACKAGE, PAGES, public_modules
 
@@ -99,12 +101,18 @@ def test_no_name_of_a_module_means_two_things() -> None:
     assert SAME_MODULE.keys() <= set(modules())
 
 
-def test_no_name_of_a_class_means_two_things() -> None:
-    found = defaultdict(list)
+@pytest.fixture(scope="module")
+def parsed() -> dict[Path, ast.Module]:
+    """All modules of the package."""
     root = Path(simpleflow_lab.__file__).parent
+    return {path.relative_to(root): ast.parse(path.read_text()) for path in root.rglob("*.py")}
+
+
+def test_no_name_of_a_class_means_two_things(parsed: dict[Path, ast.Module]) -> None:
+    found = defaultdict(list)
     for module in modules():
         if not module.startswith("upstream."):
-            for node in ast.parse((root / module.replace(".", "/")).with_suffix(".py").read_text()).body:
+            for node in parsed[Path(module.replace(".", "/")).with_suffix(".py")].body:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     found[node.name].append(module)
     assert {name: places for name, places in found.items() if len(places) > 1 and name not in SAME_CLASS} == {}
@@ -130,13 +138,12 @@ def names_given(module: ast.Module) -> Iterator[str]:
                 yield name
 
 
-def test_no_name_is_a_word_of_a_private_idiom() -> None:
+def test_no_name_is_a_word_of_a_private_idiom(parsed: dict[Path, ast.Module]) -> None:
     found = []
-    root = Path(simpleflow_lab.__file__).parent
-    for path in root.rglob("*.py"):
-        for name in {path.stem, *names_given(ast.parse(path.read_text()))}:
+    for path, module in parsed.items():
+        for name in {path.stem, *names_given(module)}:
             if IDIOM & {word.lower() for word in re.split(r"_|(?<=[a-z])(?=[A-Z])", name)}:
-                found.append(f"{path.relative_to(root)}: {name}")
+                found.append(f"{path}: {name}")
     assert sorted(found) == []
     seen = set(
         names_given(ast.parse("class A:\n    def b(self, c):\n        self.d = e = c\n        for turn in e: ..."))

@@ -58,10 +58,12 @@ def test_numbers_keep_their_format() -> None:
 def test_html_is_made_of_literals_only() -> None:
     """A value or an f-string in `Html(…)` would be taken for HTML without a look at what it holds."""
     package = Path(simpleflow_lab.__file__).parent
+    sources = {path: path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py"))}
     found = {
         (path.relative_to(package).as_posix(), ast.unparse(call))
-        for path in sorted(package.rglob("*.py"))
-        for call in _not_literal(ast.parse(path.read_text(encoding="utf-8")))
+        for path, source in sources.items()
+        if "Html" in source or "Markup" in source  # to parse all modules takes seconds
+        for call in _not_literal(ast.parse(source))
     }
 
     assert found == {
