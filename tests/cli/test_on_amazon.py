@@ -12,6 +12,7 @@ import pytest
 
 from simpleflow_lab.commands.command_table import MODULES
 from tests.amazon.simulated import SimulatedAmazon
+from tests.examples_count import trials
 
 pytestmark = pytest.mark.slow
 
@@ -177,10 +178,18 @@ LISTS = [
     "domain.list", "task.info", "task_list.list", "workflow.filter", "workflow.info", "workflow.list",
     "workflow.profile", "workflow.statistics", "workflow.tasks",
 ]  # fmt: skip
+EVERY_TIME = ("task.info", "workflow.list")
+"""Of an execution, and of the service. Each command opens a Lab, which takes longest on Amazon SWF."""
 
 
-@pytest.mark.parametrize("command", LISTS)
-@pytest.mark.parametrize("place", ["a store", "Amazon"])
+@pytest.mark.parametrize(
+    ("place", "command"),
+    [
+        *(("a store", command) for command in LISTS),
+        *(("Amazon", command) for command in EVERY_TIME),
+        *trials(("Amazon", command) for command in LISTS if command not in EVERY_TIME),
+    ],
+)
 def test_a_list_takes_the_options_of_the_output_wherever_it_comes_from(
     simpleflow: Command, request: pytest.FixtureRequest, place: str, command: str
 ) -> None:

@@ -19,7 +19,7 @@ from simpleflow_lab.views.gantt import gantt
 from simpleflow_lab.views.gantt_pair import gantt_pair
 from simpleflow_lab.views.svg_text import escaped, width_of
 from tests.views.story import Story, eventful, large
-from tests.views.test_hostile import PAYLOADS, hostile
+from tests.views.test_hostile import ROWS_AND_LANES, hostile
 
 HISTORIES = Path(__file__).parent.parent / "histories"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -90,8 +90,7 @@ def test_two_charts_have_one_picture() -> None:
     assert said.count("load-1") == 2
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
-@pytest.mark.parametrize("tasks", [1, 70], ids=["rows", "lanes"])
+@pytest.mark.parametrize(("payload", "tasks"), ROWS_AND_LANES)
 def test_no_element_and_no_attribute_comes_from_a_history(payload: str, tasks: int) -> None:
     svg = gantt(hostile(payload, tasks=tasks)).to_svg()
 
