@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.control import read_control
@@ -29,7 +30,8 @@ from simpleflow_lab.views.attempts import (
 from simpleflow_lab.views.formatting import well_formed
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
     """What an event of one type does to an attempt, read from the event table."""
 
     kind: str
@@ -116,13 +118,13 @@ class AttemptRows:
         events: Iterable[HistoryEvent],
         fed: list[HistoryEvent],
         follow: Callable[[HistoryEvent], None],
-        decided: Callable[[HistoryEvent, str], None],
+        decided: dict[tuple[Any, str], int],
     ) -> None:
         """Follow the next events, and add them to `fed`. Raises `HistoryError` for one that refers to nothing known;
         then those before it have been followed.
 
-        `follow` is called with each that is about no attempt, `decided` with each other that records a decision, and
-        the type of that decision.
+        `follow` is called with each that is about no attempt; `decided`, for each other that records a decision, with
+        the id of the `DecisionTaskCompleted` event and the type of that decision.
         """
         rows, by_event, latest, still_open = self._rows, self._by_event, self._latest, self.open
         touched, touched_by = self.touched.append, self.touched_by.append
@@ -170,8 +172,9 @@ class AttemptRows:
                 row[_CLOSED] = event
             touched(row[_PLACE])
             touched_by(event_id)
-            if plan.decision is not None:
-                decided(event, plan.decision)
+            if plan.decision is not None and not attributes.get("initiatedEventId"):
+                decision = attributes.get("decisionTaskCompletedEventId"), plan.decision
+                decided[decision] = decided.get(decision, 0) + 1
             fed.append(event)
 
     def _named(self, event: HistoryEvent, plan: Plan) -> list[Any]:
@@ -214,7 +217,7 @@ class AttemptRows:
         names, versions = _types(plans, ids, attributes)
         outcomes = [_NOTHING if event is None else event.attributes for event in ends]
         reasons = details = timeout_types = nothing
-        if any(its and state != "completed" for its, state in zip(outcomes, states, strict=True)):
+        if set(states) != {"completed"}:
             reasons, details, timeout_types = zip(*map(_failure, outcomes, states), strict=True)
         controls = [its.get("control") for its in attributes]
         lines: Sequence[str | None] = nothing
@@ -241,8 +244,9 @@ class AttemptRows:
                     for end in [began or closing or until]
                 ],
                 "running": [
-                    None if start is None else seconds_between(start, end or until)
-                    for start, end in zip(started, closed, strict=True)
+                    None if start is None else (end - start).total_seconds() if end > start else 0.0
+                    for start, closing in zip(started, closed, strict=True)
+                    for end in [closing or until]
                 ],
                 "task_list": _texts(_members([its.get("taskList") for its in attributes], "name")),
                 "worker": self._workers_of(starts),
@@ -259,7 +263,7 @@ class AttemptRows:
                 "scheduled_event_id": event_ids,
                 "closed_event_id": [None if event is None else event.id for event in ends],
                 "line": lines,
-                "decision_event_id": [_event_id(its.get("decisionTaskCompletedEventId")) for its in attributes],
+                "decision_event_id": _event_ids([its.get("decisionTaskCompletedEventId") for its in attributes]),
                 "depends_on": depends_on,
                 "max_parallel": max_parallel,
             }
@@ -387,9 +391,11 @@ def _object(attributes: Mapping[str, Any], key: str | None) -> Mapping[str, Any]
     return value if isinstance(value, dict) else _NOTHING
 
 
-def _event_id(value: Any) -> int | None:
-    """The id of an event, or `None` for 0, by which SWF says that there is none, and for anything else."""
-    return value if type(value) is int and 0 < value < 2**31 else None
+def _event_ids(values: Sequence[Any]) -> Sequence[int | None]:
+    """The ids of events, `None` for 0, by which SWF says that there is none, and for anything else."""
+    if set(map(type, values)) == {int} and min(values) > 0 and max(values) < 2**31:
+        return values
+    return [value if type(value) is int and 0 < value < 2**31 else None for value in values]
 
 
 def _integer(text: Any) -> int | None:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from simpleflow_lab.swf.event_types import CLOSE_STATUS, DECISION_TASK, TIMER
 from simpleflow_lab.swf.history import History, HistoryEvent
@@ -122,7 +122,7 @@ class HistoryFold:
         Raises `HistoryError` for an event that refers to nothing known; the events before it have been folded in.
         """
         with self._lock:
-            self._attempts.rows.feed(events, self._events, self._follow, self._decision_tasks.count)
+            self._attempts.rows.feed(events, self._events, self._follow, self._decision_tasks.made)
 
     def _follow(self, event: HistoryEvent) -> None:
         """Follow an event that is about no attempt of its own."""
@@ -135,9 +135,9 @@ class HistoryFold:
                 self._attempts.read_context(event)
         elif entity.kind in POINT_EVENTS:
             self._point_events.touch(entity)
-        decision = event.row.decision
+        decision = event.decision
         if decision is not None:
-            self._decision_tasks.count(event, decision)
+            self._decision_tasks.made[event.attributes.get("decisionTaskCompletedEventId"), decision] += 1
 
     def attempts(self, until: datetime.datetime | None = None) -> tuple[Attempt, ...]:
         """All attempts, in the order in which they were scheduled.
@@ -332,6 +332,8 @@ class _DecisionTasks:
         self._index: dict[Entity, int] = {}
         self._by_completed: dict[int, int] = {}
         """The place of each decision task by its DecisionTaskCompleted event."""
+        self.made: Counter[tuple[Any, str]] = Counter()
+        """The decisions that are not in `_kinds` yet: the DecisionTaskCompleted event of each, and its type."""
         self._kinds: list[Counter[str]] = []
         """How many decisions of each type each made."""
         self._seen: list[int] = []
@@ -357,16 +359,18 @@ class _DecisionTasks:
             self._last_seen = started.id if started is not None else self._last_seen
         self._stale[place] = None
 
-    def count(self, event: HistoryEvent, decision: str) -> None:
-        """Follow an event of a type that records this decision, unless it is about the outcome of a request."""
-        attributes = event.attributes
-        place = self._by_completed.get(attributes.get("decisionTaskCompletedEventId", 0))
-        if place is not None and not attributes.get("initiatedEventId"):
-            self._kinds[place][decision] += 1
-            self._stale[place] = None
+    def _count_decisions(self) -> None:
+        """Count the decisions that were made since the last time."""
+        for (completed_id, decision), number in self.made.items():
+            place = self._by_completed.get(completed_id)
+            if place is not None:
+                self._kinds[place][decision] += number
+                self._stale[place] = None
+        self.made.clear()
 
     def all(self, until: datetime.datetime) -> list[DecisionTask]:
         """The records; what is open counts up to `until`."""
+        self._count_decisions()
         stale, self._stale = self._stale, {}
         for place in stale:
             record = decision_task_of(
