@@ -138,12 +138,15 @@ class AttemptColumns:
     def __init__(self, by_name: Mapping[str, Sequence[Any]]) -> None:
         """`by_name` has the values of each field of `Attempt`, in the order of the fields."""
         self.by_name = by_name
+        self.made: dict[str, Any] = {}
+        """What `views.time_columns` has made of columns of times, by their names."""
 
     @classmethod
     def of(cls, records: Iterable[Attempt]) -> AttemptColumns:
         """Those of these records."""
         attempts = cls.__new__(cls)
         attempts.records = tuple(records)
+        attempts.made = {}
         return attempts
 
     @cached_property
@@ -156,6 +159,14 @@ class AttemptColumns:
     def records(self) -> tuple[Attempt, ...]:
         """One for each attempt."""
         return tuple(map(Attempt._make, zip(*self.by_name.values(), strict=True)))
+
+    def record(self, place: int) -> Attempt:
+        """One of the records, which doesn't make the others."""
+        made: tuple[Attempt, ...] | None = self.__dict__.get("records")
+        return Attempt._make([values[place] for values in self.by_name.values()]) if made is None else made[place]
+
+    def __len__(self) -> int:
+        return len(self.by_name["id"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AttemptColumns) and self.records == other.records
@@ -268,12 +279,12 @@ def ends_needed(attempt: Attempt, closings: Mapping[str, Sequence[int]]) -> list
     return ends
 
 
-def closings_by_id(attempts: Iterable[Attempt]) -> dict[str, list[int]]:
+def closings_by_id(attempts: AttemptColumns) -> dict[str, list[int]]:
     """The events that closed the attempts of each id, in order."""
     closings: dict[str, list[int]] = {}
-    for attempt in attempts:
-        if attempt.closed_event_id is not None:
-            closings.setdefault(attempt.id, []).append(attempt.closed_event_id)
+    for id, closed_event_id in zip(attempts.by_name["id"], attempts.by_name["closed_event_id"], strict=True):
+        if closed_event_id is not None:
+            closings.setdefault(id, []).append(closed_event_id)
     for of_id in closings.values():
         of_id.sort()
     return closings

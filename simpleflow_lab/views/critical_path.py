@@ -14,7 +14,6 @@ ends, and the last ends at its close, or at `until`. Nothing here reads a clock 
 from __future__ import annotations
 
 import datetime
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -118,8 +117,8 @@ def critical_path(history: History | FoldedHistory, *, until: datetime.datetime 
     a timer, and the one that was scheduled first. Raises `HistoryError` if an event refers to nothing known.
     """
     folded = fold_history(history, until=until)
-    triggers = DecisionTriggers(folded.history)
-    lists = loads_of(folded.attempts, folded.until)
+    triggers = DecisionTriggers(folded.history, folded.others)
+    lists = loads_of(folded.columns, folded.until)
     segments = _Walk(folded, triggers, lists).segments()
     return CriticalPath(segments=segments, triggers=triggers, lists=lists)
 
@@ -127,22 +126,19 @@ def critical_path(history: History | FoldedHistory, *, until: datetime.datetime 
 # -- the way back ------------------------------------------------------------------------------------------------------
 
 
-_OPENED_BY: Final = operator.attrgetter("scheduled_event_id")
-_CLOSED_BY: Final = operator.attrgetter("closed_event_id")
-
-
 class _Walk:
     """The way from the end of an execution to its start."""
 
     def __init__(self, folded: FoldedHistory, triggers: DecisionTriggers, lists: dict[str, ListLoad]) -> None:
         self._history, self._triggers, self._lists = folded.history, triggers, lists
-        self._attempts = folded.attempts
+        self._attempts = folded.columns
         self._requests = {event.event_id: event for event in folded.point_events}
-        self._of_event: dict[int | None, Attempt] = {
-            **dict(zip(map(_OPENED_BY, folded.attempts), folded.attempts, strict=True)),
-            **dict(zip(map(_CLOSED_BY, folded.attempts), folded.attempts, strict=True)),
-        }
-        """The attempt that each event opened or closed; of `None` one that is open."""
+        places = range(len(self._attempts))
+        self._places: dict[int | None, int] = dict(
+            zip(self._attempts.by_name["scheduled_event_id"], places, strict=True)
+        )
+        self._places.update(zip(self._attempts.by_name["closed_event_id"], places, strict=True))
+        """The place of the attempt that each event opened or closed; of `None` one that is open."""
         self._made: list[Segment] = []
         """Latest first."""
         if self._history:
@@ -258,13 +254,13 @@ class _Walk:
 
     def _ended_by(self, event: HistoryEvent) -> HistoryEvent | None:
         """The time of what this event ended; gives the trigger of what began it."""
-        attempt = self._of_event.get(event.id)
-        if attempt is not None:
-            return self._attempt(attempt)
+        place = self._places.get(event.id)
+        if place is not None:
+            return self._attempt(self._attempts.record(place))
         if event.type == "ChildWorkflowExecutionStarted":
-            initiated = self._of_event.get(event.attributes.get("initiatedEventId", 0))
-            if initiated is not None and initiated.scheduled_event_id < event.id:
-                return self._attempt(initiated)
+            place = self._places.get(event.attributes.get("initiatedEventId", 0))
+            if place is not None and self._attempts.by_name["scheduled_event_id"][place] < event.id:
+                return self._attempt(self._attempts.record(place))
         if event.type == "WorkflowExecutionSignaled":
             return self._signal(event)
         initiated_id = event.attributes.get("initiatedEventId")
@@ -316,7 +312,7 @@ class _Walk:
         """The attempt after which this retry's pause began."""
         closings = self._closings.get(timer.id.removeprefix(RETRY_TIMER), [])
         before = [event_id for event_id in closings if event_id < timer.scheduled_event_id]
-        return self._of_event[before[-1]] if before else None
+        return self._attempts.record(self._places[before[-1]]) if before else None
 
     def _signal(self, event: HistoryEvent) -> HistoryEvent | None:
         """The wait for a signal: since the code waited for it, or since the decision before."""
@@ -344,14 +340,14 @@ class _Walk:
         is_open = decision is not None and (decision.closed is None or self._closed_after(decision, event_id))
         if decision is not None and is_open and seconds_between(decision.begins, self._at) >= A_WHILE:
             return self._deciding(decision, ())
-        found = [
-            attempt
-            for attempt in self._attempts
-            if ((ended_by := attempt.closed_event_id) is None or ended_by > event_id)
-            and attempt.scheduled_event_id < event_id
-            and attempt.id != WAKE_UP_TIMER
+        columns = self._attempts.by_name
+        ids = zip(columns["scheduled_event_id"], columns["closed_event_id"], strict=True)
+        were_open = [
+            self._attempts.record(place)
+            for place, (opened_by, ended_by) in enumerate(ids)
+            if (ended_by is None or ended_by > event_id) and opened_by < event_id
         ]
-        found.sort(key=_likely_last)
+        found = sorted([attempt for attempt in were_open if attempt.id != WAKE_UP_TIMER], key=_likely_last)
         place = self._triggers.made_before(event_id)
         signals = () if place is None else self._triggers.waits_after[place].signals
         if found and (_likely_last(found[0])[0] == 0 or not signals):

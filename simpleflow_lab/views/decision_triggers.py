@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,7 +45,8 @@ class DecisionTaskEvents:
 class DecisionTriggers:
     """The decision tasks of a history, each with its triggers."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, others: Iterable[HistoryEvent] | None = None) -> None:
+        """`others` are those of its events that are about no attempt, if they are known."""
         self._history = history
         self.all: list[DecisionTaskEvents] = []
         """In the order in which they were scheduled."""
@@ -56,12 +57,12 @@ class DecisionTriggers:
         self._completed_ids: list[int] = []
         self._triggers: dict[int, HistoryEvent | None] = {}
         """What `_latest` gave, by `scheduled_id`."""
-        self._read()
+        self._read(history if others is None else others)
 
-    def _read(self) -> None:
+    def _read(self, events: Iterable[HistoryEvent]) -> None:
         open_: dict[int, tuple[HistoryEvent, HistoryEvent | None]] = {}
         seen, waits = 0, ContextWaits()
-        for event in self._history:
+        for event in events:
             if event.type not in _OF_DECISION_TASKS:
                 continue
             if event.type == "DecisionTaskScheduled":

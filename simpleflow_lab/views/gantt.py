@@ -134,11 +134,13 @@ def _draw(
     children: Mapping[int, OpenedChild] | None,
 ) -> Drawing:
     """The first drawing that fits."""
-    attempts = folded.tasks
+    attempts = folded.task_columns
     if by is not None and by not in GROUPS:
         raise UsageError(f"lanes are drawn by {', '.join(GROUPS)}, not by {by!r:.80}")
     if len(attempts) <= max_bars:
-        if by is None and (children or len({(attempt.kind, attempt.id) for attempt in attempts}) <= MAX_ROWS):
+        if by is None and (
+            children or len(set(zip(attempts.by_name["kind"], attempts.by_name["id"], strict=True))) <= MAX_ROWS
+        ):
             return draw_rows(folded, marks, children)
         for span in SPANS:
             lanes = Lanes(folded, span, by or "name")
@@ -199,7 +201,7 @@ def _layout(
             "zeroline": False,
         },
         "shapes": [_band(first, last) for first, last in drawing.bands[::2]],
-        "annotations": [] if folded.tasks else [_nothing_scheduled()],
+        "annotations": [] if len(folded.task_columns) else [_nothing_scheduled()],
     }
 
 

@@ -82,7 +82,7 @@ class Lanes:
     def draw(self, marks: PathMarks) -> Drawing:
         """The drawing: the lanes of a name together, and its name beside them."""
         folded, with_waiting = self._folded, self._span is _whole
-        note = f"{counted(folded.tasks)}, in lanes by {self._by.replace('_', ' ')}"
+        note = f"{counted(folded.task_columns)}, in lanes by {self._by.replace('_', ' ')}"
         drawing = Drawing(note if with_waiting else f"{note}, waiting not drawn", row_height=15)
         marks.draw_row(drawing)
         draw_point_events(drawing, folded.point_events)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.event_types import TIMER
-from simpleflow_lab.views.attempts import EPOCH, FAILURES, Attempt
+from simpleflow_lab.views.attempts import EPOCH, FAILURES, AttemptColumns, is_failure
 from simpleflow_lab.views.formatting import duration, shortened, utc_time
 from simpleflow_lab.views.gantt_drawing import Bar, Drawing, Point
 from simpleflow_lab.views.gantt_path import PathMarks
 from simpleflow_lab.views.gantt_words import bold, counted, in_lines
 from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.style import WAITING, Style, style_of
-from simpleflow_lab.views.time_columns import milliseconds
+from simpleflow_lab.views.time_columns import Times, times_of
 
 MAX_STEPS: Final = 240
 """Steps in time."""
@@ -26,47 +26,52 @@ MAX_NAMES: Final = 16
 
 def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Drawing:
     """How many attempts of each name wait (upper half of a row) and run (lower half), step by step."""
-    attempts = folded.tasks
+    attempts = folded.task_columns
     groups = _most_used(attempts)
-    times = {name: _Times(group) for name, group in groups.items()}
-    start = _ms(attempts[0].scheduled)
-    end = max(start + 1, _ms(folded.until), *(each.last for each in times.values()))
+    times = _Times.of(attempts)
+    start = _ms(attempts.by_name["scheduled"][0])
+    end = max(start + 1, _ms(folded.until), times.last)
     steps = max(min(MAX_STEPS, max_bars // (2 * len(groups))), 60)
     edges = np.linspace(start, end, steps + 1)
+    at = [_at(edge) for edge in edges]
     step = duration((edges[1] - edges[0]) / 1000)
     note = f"{counted(attempts)}; above, how many wait, below, how many run, in steps of {step}"
     drawing = Drawing(note, row_height=64)
     marks.draw_row(drawing)
-    for name, group in groups.items():
+    when = [in_lines(f"{utc_time(each)}, {step}") for each in at]
+    for name, places in groups.items():
         row, title = drawing.add_row(), bold(name)
         drawing.bands.append((row, row))
-        waiting, running = times[name].waiting(end), times[name].running(end)
+        of_name = times.at(places)
+        waiting, running = of_name.waiting(end), of_name.running(end)
         waits, runs = waiting.average(edges), running.average(edges)
         for part, of, numbers, floor in (("waiting", WAITING, waits, row - 0.02), ("running", _RAN, runs, row + 0.46)):
             peak = max(float(numbers.max()), 1e-9)
-            for i in np.flatnonzero(numbers > 1e-6):
-                thickness = max(0.42 * float(numbers[i]) / peak, 0.015)
-                hover = in_lines(title, f"{numbers[i]:,.1f} {part}", f"{utc_time(_at(edges[i]))}, {step}")
-                bar = Bar(floor - thickness / 2, _at(edges[i]), _at(edges[i + 1]), hover, thickness)
+            for i, number in enumerate(numbers.tolist()):
+                if number <= 1e-6:
+                    continue
+                thickness = max(0.42 * number / peak, 0.015)
+                hover = in_lines(title, f"{number:,.1f} {part}", when[i])
+                bar = Bar(floor - thickness / 2, at[i], at[i + 1], hover, thickness)
                 drawing.bar("number", of, bar)
         drawing.labels[row] = in_lines(
-            f"{shortened(name, 36)} × {len(group):,}",
+            f"{shortened(name, 36)} × {len(places):,}",
             f"at most {waiting.peak():,} waiting, {running.peak():,} running",
         )
-        _draw_failures(drawing, group, row, edges)
+        _draw_failures(drawing, attempts, places, row, edges)
     return drawing
 
 
-def _most_used(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
-    """Attempts by name, in the order of scheduling; what is beyond `MAX_NAMES` shares a name."""
-    groups: dict[str, list[Attempt]] = {}
-    for attempt in attempts:
-        groups.setdefault(_TIMERS if attempt.kind == TIMER else attempt.name, []).append(attempt)
+def _most_used(attempts: AttemptColumns) -> dict[str, list[int]]:
+    """The places of attempts by name, in the order of scheduling; what is beyond `MAX_NAMES` shares a name."""
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for place, (kind, name) in enumerate(zip(attempts.by_name["kind"], attempts.by_name["name"], strict=True)):
+        groups[_TIMERS if kind == TIMER else name].append(place)
     if len(groups) <= MAX_NAMES:
         return groups
     shown = sorted(groups, key=lambda name: len(groups[name]), reverse=True)[: MAX_NAMES - 1]
     rest = f"{len(groups) - len(shown):,} other names"
-    merged: dict[str, list[Attempt]] = {}
+    merged: dict[str, list[int]] = {}
     for name, group in groups.items():
         merged.setdefault(name if name in shown else rest, []).extend(group)
     return merged
@@ -75,13 +80,16 @@ def _most_used(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
 _TIMERS: Final = "timers"
 
 
-def _draw_failures(drawing: Drawing, attempts: Sequence[Attempt], row: int, edges: np.ndarray[Any, Any]) -> None:
-    """A symbol for every step in which attempts failed, and how many."""
+def _draw_failures(
+    drawing: Drawing, attempts: AttemptColumns, places: Sequence[int], row: int, edges: np.ndarray[Any, Any]
+) -> None:
+    """A symbol for every step in which attempts at these places failed, and how many."""
     failures: Counter[tuple[str, int]] = Counter()
-    for attempt in attempts:
-        if attempt.state in FAILURES and attempt.failed and attempt.closed is not None:
-            i = int(np.searchsorted(edges, _ms(attempt.closed), side="right")) - 1
-            failures[attempt.state, min(i, len(edges) - 2)] += 1
+    kinds, states, closed = (attempts.by_name[name] for name in ("kind", "state", "closed"))
+    for place in places:
+        if states[place] in FAILURES and is_failure(kinds[place], states[place]) and closed[place] is not None:
+            i = int(np.searchsorted(edges, _ms(closed[place]), side="right")) - 1
+            failures[states[place], min(i, len(edges) - 2)] += 1
     for (state, i), number in failures.items():
         hover = in_lines(f"{number:,} {style_of(state).word}", utc_time(_at(edges[i])))
         drawing.point(style_of(state), Point(row + 0.02, _at((edges[i] + edges[i + 1]) / 2), hover))
@@ -90,15 +98,24 @@ def _draw_failures(drawing: Drawing, attempts: Sequence[Attempt], row: int, edge
 class _Times:
     """The times of some attempts, in milliseconds since 1970; what has not happened is NaN."""
 
-    def __init__(self, attempts: Sequence[Attempt]) -> None:
-        self._scheduled = _all_ms([attempt.scheduled for attempt in attempts])
-        self._started = _all_ms([attempt.started for attempt in attempts])
-        self._closed = _all_ms([attempt.closed for attempt in attempts])
+    def __init__(self, times: np.ndarray[Any, Any]) -> None:
+        """`times` has a row for each of the three."""
+        self._times = times
+        self._scheduled, self._started, self._closed = times
+
+    @classmethod
+    def of(cls, attempts: AttemptColumns) -> _Times:
+        """Those of these attempts."""
+        return cls(np.array([_milliseconds(times_of(attempts, name)) for name in ("scheduled", "started", "closed")]))
+
+    def at(self, places: Sequence[int]) -> _Times:
+        """Those of the attempts at these places."""
+        return _Times(self._times[:, places])
 
     @property
     def last(self) -> float:
         """The latest of them."""
-        return max(float(np.nanmax(each, initial=0)) for each in (self._scheduled, self._started, self._closed))
+        return float(np.nanmax(self._times, initial=0))
 
     def waiting(self, end: float) -> _Spans:
         """From when until when each waited, at most until this time."""
@@ -144,9 +161,8 @@ def _ms(when: datetime.datetime) -> int:
     return (when - EPOCH) // _MILLISECOND
 
 
-def _all_ms(times: Sequence[datetime.datetime | None]) -> np.ndarray[Any, Any]:
-    found = milliseconds(times)
-    return np.where(np.isnat(found), np.nan, found.view("int64"))
+def _milliseconds(times: Times) -> np.ndarray[Any, Any]:
+    return np.where(np.isnat(times), np.nan, times.view("int64"))
 
 
 def _at(ms: float) -> datetime.datetime:

@@ -36,7 +36,7 @@ MAX_CHILD_ROWS: Final = 200
 def draw_rows(folded: FoldedHistory, marks: PathMarks, children: Mapping[int, OpenedChild] | None = None) -> Drawing:
     """The drawing: signals, decisions, then the tasks in the order of scheduling, those of `children` below them."""
     attempts = folded.attempts
-    drawing = Drawing(note=counted(folded.tasks), row_height=26)
+    drawing = Drawing(note=counted(folded.task_columns), row_height=26)
     marks.draw_row(drawing)
     draw_point_events(drawing, folded.point_events)
     draw_decisions(drawing, folded)

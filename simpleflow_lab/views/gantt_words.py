@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
 from typing import Final
 
 from simpleflow_lab.swf.event_types import TIMER
-from simpleflow_lab.views.attempts import UNFINISHED, Attempt, DecisionTask
+from simpleflow_lab.views.attempts import UNFINISHED, Attempt, AttemptColumns, DecisionTask
 from simpleflow_lab.views.formatting import HOVER_LIMIT, LABEL_LIMIT, bounded, count, duration, shortened, utc_time
 from simpleflow_lab.views.markup import Html, escape
 from simpleflow_lab.views.style import style_of
@@ -64,12 +62,16 @@ def decision_hover(task: DecisionTask) -> Html:
 
 def in_lines(*lines: str) -> Html:
     """The lines of a hover box or a label."""
-    return Html("<br>").join(lines)
+    return _BREAK.join(lines)
+
+
+_BREAK: Final = Html("<br>")
+_BOLD: Final = Html("<b>{}</b>")
 
 
 def bold(name: str) -> Html:
     """A name in bold."""
-    return Html("<b>{}</b>").format(bounded(name, LABEL_LIMIT))
+    return _BOLD.format(bounded(name, LABEL_LIMIT))
 
 
 def wrapped(value: str, limit: int) -> Html:
@@ -102,13 +104,12 @@ def kind_sign(kind: str) -> str:
     return {"child": "child ", "lambda": "lambda ", "timer": "timer "}.get(kind, "")
 
 
-_TASK: Final = operator.attrgetter("kind", "id")
-
-
-def counted(attempts: Sequence[Attempt]) -> str:
+def counted(attempts: AttemptColumns) -> str:
     """How many tasks, attempts and timers there are."""
-    work = [attempt for attempt in attempts if attempt.kind != TIMER]
-    tasks = len(set(map(_TASK, work)))
-    again = f" in {len(work):,} attempts" if len(work) > tasks else ""
-    timers = len(attempts) - len(work)
+    kinds, ids = attempts.by_name["kind"], attempts.by_name["id"]
+    timers = kinds.count(TIMER)
+    work = len(kinds) - timers
+    known = set(zip(kinds, ids, strict=True))
+    tasks = len(known) if not timers else sum(kind != TIMER for kind, _ in known)
+    again = f" in {work:,} attempts" if work > tasks else ""
     return f"{count(tasks, 'task')}{again}" + (f", {count(timers, 'timer')}" if timers else "")

@@ -47,6 +47,8 @@ class FoldedHistory:
 
     history: History
     """The events."""
+    others: tuple[HistoryEvent, ...]
+    """Those of the events that are about no attempt."""
     columns: AttemptColumns
     """The attempts, in the order in which they were scheduled."""
     point_events: tuple[PointEvent, ...]
@@ -75,7 +77,7 @@ class FoldedHistory:
         first."""
         return (*self.reused, *without_own_pauses(self.attempts))
 
-    @property
+    @cached_property
     def task_columns(self) -> AttemptColumns:
         """Those of `tasks`."""
         are_all = not self.reused and TIMER not in self.columns.by_name["kind"]
@@ -89,7 +91,8 @@ class FoldedHistory:
     @cached_property
     def unhandled(self) -> tuple[Attempt, ...]:
         """Of a closed execution: what failed and nobody handled; signals that were not delivered come last."""
-        tasks = tuple(attempt for attempt in self.attempts if attempt.unhandled)
+        places = (place for place, is_unhandled in enumerate(self.columns.by_name["unhandled"]) if is_unhandled)
+        tasks = tuple(map(self.columns.record, places))
         others = self.unhandled_ids - {task.id for task in tasks}
         return (*tasks, *undelivered_signals(self.history, others)) if others else tasks
 
@@ -106,6 +109,8 @@ class HistoryFold:
         self._entities = Entities()
         """What is no attempt: those are in `_attempts`."""
         self._events: list[HistoryEvent] = []
+        self._others: list[HistoryEvent] = []
+        """Those that are about no attempt."""
         self._attempts = _Attempts()
         self._point_events = _PointEvents()
         self._decision_tasks = _DecisionTasks()
@@ -129,6 +134,7 @@ class HistoryFold:
         if event.type in CLOSE_STATUS:
             self._attempts.rows.close(event)
         entity = self._entities.apply(event)
+        self._others.append(event)
         if entity.kind == DECISION_TASK:
             self._decision_tasks.follow(event, entity)
             if event.type == "DecisionTaskCompleted":
@@ -182,6 +188,7 @@ class HistoryFold:
     def _as_it_is(self, columns: AttemptColumns, until: datetime.datetime | None) -> FoldedHistory:
         return FoldedHistory(
             history=History(self._events),
+            others=tuple(self._others),
             columns=columns,
             point_events=self.point_events(),
             decision_tasks=self.decision_tasks(until),

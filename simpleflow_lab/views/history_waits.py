@@ -241,7 +241,7 @@ class _Rows:
 
     @functools.cached_property
     def _loads(self) -> dict[str, ListLoad]:
-        return loads_of(self._folded.attempts, self._folded.until)
+        return loads_of(self._folded.columns, self._folded.until)
 
     def _failure_of(self, task_id: str) -> str:
         """Why the latest attempt of a task failed, if the history says."""

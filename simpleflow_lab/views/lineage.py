@@ -81,7 +81,7 @@ def _reached(ids: Iterable[int], ways: Mapping[int, Iterable[int]]) -> set[int]:
 
 def dependencies_of(folded: FoldedHistory) -> Dependencies:
     """The dependencies of all attempts but the timers that deciders start for themselves."""
-    triggers = DecisionTriggers(folded.history)
+    triggers = DecisionTriggers(folded.history, folded.others)
     places: dict[str, list[int]] = {}
     """The attempts of each id, in the order of scheduling."""
     by_closing: dict[int, int] = {}

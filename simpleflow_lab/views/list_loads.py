@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import operator
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY
-from simpleflow_lab.views.attempts import Attempt, seconds_between
+from simpleflow_lab.views.attempts import Attempt, AttemptColumns, seconds_between
 
 Span = tuple[datetime.datetime, datetime.datetime]
 
@@ -23,8 +24,10 @@ SHORTEST_ABSENCE: Final = 1.0
 class ListLoad:
     """The activity tasks of one execution on one task list. What is asked of it is made when it is asked."""
 
-    attempts: Sequence[Attempt]
-    """Those of the list, in the order of scheduling."""
+    columns: AttemptColumns
+    """All attempts of the execution."""
+    places: Sequence[int]
+    """The places of those of the list, in the order of scheduling."""
     until: datetime.datetime
     """Up to when those that are open count."""
 
@@ -36,8 +39,9 @@ class ListLoad:
     @cached_property
     def most_open(self) -> int:
         """How many were open at the same time, at most: they ran, or were queued."""
-        ends = [max(each.closed or self.until, each.scheduled) for each in self.attempts]
-        return _most_at_once(sorted([each.scheduled for each in self.attempts]), sorted(ends))
+        scheduled = self._column("scheduled")
+        ends = map(max, scheduled, [closed or self.until for closed in self._column("closed")])
+        return _most_at_once(sorted(scheduled), sorted(ends))
 
     @cached_property
     def busy(self) -> list[Span]:
@@ -47,7 +51,9 @@ class ListLoad:
     @cached_property
     def taken(self) -> list[Attempt]:
         """Those that were started, in the order of their starts."""
-        return sorted([each for each in self.attempts if each.started is not None], key=_STARTED)
+        return sorted(
+            [each for each in map(self.columns.record, self.places) if each.started is not None], key=_STARTED
+        )
 
     @cached_property
     def starts(self) -> list[datetime.datetime]:
@@ -62,12 +68,19 @@ class ListLoad:
     @cached_property
     def _spans(self) -> list[Span]:
         """From when until when those that were started ran, in the order of their starts."""
-        return [
+        spans = [
             (start, end if end > start else start)
-            for each in self.taken
-            if (start := each.started) is not None
-            for end in [each.closed or self.until]
+            for start, closed in zip(self._column("started"), self._column("closed"), strict=True)
+            if start is not None
+            for end in [closed or self.until]
         ]
+        spans.sort(key=_START)
+        return spans
+
+    def _column(self, name: str) -> list[Any]:
+        """A column of those of the list."""
+        values = self.columns.by_name[name]
+        return [values[place] for place in self.places]
 
     def longest_within(self, start: datetime.datetime, end: datetime.datetime) -> Attempt | None:
         """The task that ran longest of those that ran between these times; `None` if none did."""
@@ -113,20 +126,22 @@ class ListLoad:
                 yield begin, is_busy
 
 
-def loads_of(attempts: Iterable[Attempt], until: datetime.datetime) -> dict[str, ListLoad]:
+def loads_of(attempts: AttemptColumns, until: datetime.datetime) -> dict[str, ListLoad]:
     """The load of each task list, by its name; what is open runs up to `until`."""
-    lists: dict[str, list[Attempt]] = {}
-    for attempt in attempts:
-        if attempt.kind == ACTIVITY and attempt.task_list is not None:
-            lists.setdefault(attempt.task_list, []).append(attempt)
-    return {name: ListLoad(found, until) for name, found in lists.items()}
+    lists: defaultdict[str, list[int]] = defaultdict(list)
+    columns = attempts.by_name
+    for place, (kind, task_list) in enumerate(zip(columns["kind"], columns["task_list"], strict=True)):
+        if kind == ACTIVITY and task_list is not None:
+            lists[task_list].append(place)
+    return {name: ListLoad(attempts, places, until) for name, places in lists.items()}
 
 
 def _union(spans: Iterable[Span]) -> list[Span]:
+    """Spans in the order of their starts, those that overlap as one."""
     apart: list[Span] = []
     since: datetime.datetime | None = None
     last = since
-    for start, end in sorted(spans):
+    for start, end in spans:
         if last is not None and start <= last:
             if end > last:
                 last = end
@@ -142,13 +157,14 @@ def _union(spans: Iterable[Span]) -> list[Span]:
 def _most_at_once(starts: Sequence[datetime.datetime], ends: Sequence[datetime.datetime]) -> int:
     """How many spans there are at one time, at most, of which these are the starts and the ends, each in order."""
     most = ended = 0
-    for begun, start in enumerate(starts, start=1):
-        # Of what ends and begins at one time, the end comes first.
-        while ended < len(ends) and ends[ended] <= start:
+    for start in starts:
+        # Each that begins takes the place of one that has ended, if there is any, or else one more place.
+        if ends[ended] <= start:
             ended += 1
-        if begun - ended > most:
-            most = begun - ended
+        else:
+            most += 1
     return most
 
 
 _STARTED: Final = operator.attrgetter("started")
+_START: Final = operator.itemgetter(0)

@@ -41,6 +41,8 @@ class Html(Markup):
     @classmethod
     def escape(cls, s: Any, /) -> Self:
         """The markup of anything: markup as it is, any other value escaped by `escape`."""
+        if type(s) is cls:
+            return s
         return cls(s) if hasattr(s, "__html__") else cls(_escaped(s, VALUE_LIMIT))
 
 

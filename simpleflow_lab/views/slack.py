@@ -47,7 +47,7 @@ class _Follows:
         self._by_itself: dict[int, list[Attempt]] = {}
         """The attempts that each decision scheduled though nothing that they depend on was new to it."""
         self._closing = path.triggers.that_closed()
-        self._closings = closings_by_id(folded.attempts)
+        self._closings = closings_by_id(folded.columns)
         for attempt in folded.attempts:
             if attempt.id != WAKE_UP_TIMER:
                 self._sort_in(attempt)

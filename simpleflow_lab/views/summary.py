@@ -6,12 +6,12 @@ The ids of an execution and its domain are not in its history, and so not here.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from simpleflow_lab.swf.fork_start import input_of_run
-from simpleflow_lab.swf.history import History
+from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory
 
@@ -60,6 +60,7 @@ class ExecutionSummary:
 def execution_summary(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> ExecutionSummary:
     """The summary of an execution; while it is open, `duration` counts up to `until` or the last event."""
     duration = execution_duration(history, until=until)
+    events: Iterable[HistoryEvent] = history.others if isinstance(history, FoldedHistory) else history
     history = history.history if isinstance(history, FoldedHistory) else history
     first: Mapping[str, Any] = history[0].attributes if history else {}
     last: Mapping[str, Any] = history[-1].attributes if history and history.close_status else {}
@@ -77,7 +78,7 @@ def execution_summary(history: History | FoldedHistory, *, until: datetime.datet
         result=well_formed(last.get("result")),
         reason=well_formed(last.get("reason") or last.get("cause") or last.get("timeoutType")),
         details=well_formed(last.get("details")),
-        cancel_requested=any(event.type == "WorkflowExecutionCancelRequested" for event in history),
+        cancel_requested=any(event.type == "WorkflowExecutionCancelRequested" for event in events),
         parent=_inner(first, "parentWorkflowExecution", "workflowId"),
         continued_as=well_formed(last.get("newExecutionRunId")),
         events=len(history),

@@ -24,7 +24,7 @@ from simpleflow_lab.views.formatting import well_formed
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.summary import OPEN
-from simpleflow_lab.views.time_columns import milliseconds
+from simpleflow_lab.views.time_columns import Times, milliseconds, times_of
 from simpleflow_lab.views.uncollected import uncollected
 
 _NAN: Final = float("nan")
@@ -34,9 +34,10 @@ _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "o
 # -- columns -----------------------------------------------------------------------------------------------------------
 
 
-def times(values: Sequence[datetime.datetime | None]) -> pd.Series[Any]:
+def times(values: Sequence[datetime.datetime | None] | Times) -> pd.Series[Any]:
     """A column of times: `datetime64[ms, UTC]`."""
-    column: pd.Series[Any] = pd.Series(milliseconds(values)).dt.tz_localize("UTC")
+    known = values if isinstance(values, np.ndarray) else milliseconds(values)
+    column: pd.Series[Any] = pd.Series(known, copy=True).dt.tz_localize("UTC")
     return column
 
 
@@ -88,7 +89,8 @@ def objects(values: Sequence[object]) -> pd.Series[Any]:
     return pd.Series(values, dtype="object")
 
 
-Column = Callable[[Sequence[Any]], "pd.Series[Any]"]
+Column = Callable[[Any], "pd.Series[Any]"]
+"""Makes a column of a sequence of values."""
 
 
 def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
@@ -97,7 +99,7 @@ def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]]) -> pd.
     return frame_of_columns(columns, values)
 
 
-def frame_of_columns(columns: Mapping[str, Column], values: Iterable[Sequence[Any]]) -> pd.DataFrame:
+def frame_of_columns(columns: Mapping[str, Column], values: Iterable[Sequence[Any] | Times]) -> pd.DataFrame:
     """A frame of these columns, which have these values."""
     # Arrays, for of series pandas would compare the indexes.
     built = {name: column(value).array for (name, column), value in zip(columns.items(), values, strict=True)}
@@ -178,7 +180,9 @@ def tasks_table(history: History | FoldedHistory, *, until: datetime.datetime | 
 def attempts_table(attempts: AttemptColumns) -> pd.DataFrame:
     """The table of tasks with a row for each of these attempts, which may be those of several histories."""
     with uncollected():
-        table = frame_of_columns(_ATTEMPT, attempts.by_name.values())
+        known = attempts.by_name
+        values = (times_of(attempts, name) if _ATTEMPT[name] is times else known[name] for name in _ATTEMPT)
+        table = frame_of_columns(_ATTEMPT, values)
     table.attrs[OURS] = TASKS_TABLE
     return table
 

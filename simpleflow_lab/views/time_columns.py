@@ -7,14 +7,26 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from simpleflow_lab.data.numpy_library import np
-from simpleflow_lab.views.attempts import EPOCH
+from simpleflow_lab.views.attempts import EPOCH, AttemptColumns
 
 _MICROSECOND: Final = datetime.timedelta(microseconds=1)
 _NAN: Final = float("nan")
 _NEVER: Final = np.datetime64("NaT", "ms")
 
 
-def milliseconds(values: Sequence[datetime.datetime | None]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+Times = np.ndarray[Any, np.dtype[np.datetime64]]
+
+
+def times_of(attempts: AttemptColumns, name: str) -> Times:
+    """A column of times of attempts, as `milliseconds` gives it, made once. Not to be changed."""
+    made: Times | None = attempts.made.get(name)
+    if made is None:
+        made = attempts.made[name] = milliseconds(attempts.by_name[name])
+        made.flags.writeable = False
+    return made
+
+
+def milliseconds(values: Sequence[datetime.datetime | None]) -> Times:
     """Times in UTC as `datetime64[ms]`, cut to the millisecond; `NaT` for `None`."""
     # Seconds since a time that is near are a small number, which takes half as long to make.
     first = next((value for value in values if value is not None), EPOCH)
