@@ -79,13 +79,14 @@ class CodeNow:
         names = () if self._used is None else self._used.changed_names()
         return names or (self._definition.__name__,)
 
-    def has_run(self) -> None:
-        """The code has run: what is something else since then it may have set itself, as a counter."""
-        if fingerprint(self._definition) == self._fingerprint or self._used is None:
-            return
-        names = self._used.changed_names()
-        if names and self._used.may_set(names):
+    def edits_after_it_ran(self) -> tuple[str, ...]:
+        """The same when the code has run: what is something else since then it may have set itself, as a counter."""
+        if fingerprint(self._definition) == self._fingerprint:
+            return ()
+        names = () if self._used is None else self._used.changed_names()
+        if names and self._used is not None and self._used.may_set(names):
             self._take()
+        return self.edits()
 
     def decided_otherwise(self, run_id: str, started_event_id: int) -> bool:
         """Whether a decider of this process made this decision with other code, or with other constants."""

@@ -303,14 +303,13 @@ class _Replays:
         with contextlib.closing(records):  # type: ignore[type-var]
             for record in records:
                 self.progress += 1
-                self.code.has_run()
-                self._check_code()
+                self._check_code(has_run=True)
                 yield record
-                self._check_code()
 
-    def _check_code(self) -> None:
-        """Raise `UsageError` if the code, or what it uses, is no longer that of the first record."""
-        edits = self.code.edits()
+    def _check_code(self, *, has_run: bool = False) -> None:
+        """Raise `UsageError` if the code, or what it uses, is no longer that of the first record; but for what it may
+        have set itself, if it has run since the last time. Whoever goes on with a replay asks before."""
+        edits = self.code.edits_after_it_ran() if has_run else self.code.edits()
         if edits:
             raise UsageError(
                 f"{', '.join(edits)} was edited since these steps were made: replay() again, "
@@ -325,6 +324,8 @@ class _Replays:
         # Muted here, what each decision mutes again costs little.
         with watched_output(_drop), seldom_collected():
             try:
+                if self._watching is not None and (number is None or len(self.records) < number):
+                    self._check_code()
                 while self._watching is not None and (number is None or len(self.records) < number):
                     record = next(self._watching, None)
                     if record is None:
@@ -370,6 +371,8 @@ class _Replays:
             if going is not None:
                 going.watching.close()  # type: ignore[attr-defined]
             going = self._begin_window(first, values=values, lines=lines)
+        else:
+            self._check_code()
         window: list[DecisionRecord] = []
         size = 0
         with watched_output(_drop), seldom_collected():
@@ -400,6 +403,8 @@ class _Replays:
         if self._tracing is None:
             self._tracing = self._watch(stacks_from=len(self._history) + 1, lines_from=1)
         try:
+            if len(self._lines) < number:
+                self._check_code()
             while len(self._lines) < number:
                 record = next(self._tracing, None)
                 if record is None:

@@ -8,6 +8,7 @@ event that SWF records for it. What differs between kinds of task is in the modu
 from __future__ import annotations
 
 import datetime
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -173,9 +174,10 @@ class Command:
     @property
     def control(self) -> str | None:
         """The `control` of its decision: a later replay shows this line, and a table what depended on what."""
-        depends_on = task_ids(self.dependencies) if self.dependencies else ()
         limit: int | None = getattr(self.future.deferred_in, "max_parallel", None)
-        return write_control(self.line_text, depends_on, limit)
+        if not self.dependencies and limit is None:
+            return _control_of(self.line_text)
+        return write_control(self.line_text, task_ids(self.dependencies), limit)
 
     def decision(self) -> Decision:
         """The decision that asks SWF for it."""
@@ -236,6 +238,8 @@ class PendingCommands:
         return len(self._commands)
 
 
+_control_of = functools.lru_cache(maxsize=256)(write_control)
+"""Of a line alone, which many tasks share."""
 CLOSE_KIND: Final = "close"
 """The name of the kind of commands that close the execution."""
 

@@ -41,8 +41,10 @@ _MAX_BITS: Final = 512
 
 def value_text(value: object) -> str:
     """The value in one line of at most `MAX_LENGTH` characters."""
+    kind = type(value)
+    write = _EXACT.get(kind) if type(kind) is type else None
     try:
-        text = _Writer().text(value, MAX_DEPTH)
+        text = _Writer().text(value, MAX_DEPTH) if write is None else write(value)
     except Exception as error:  # another thread may change a container meanwhile
         return f"<{_name(type(value))}: {type(error).__name__} while it was read>"
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
