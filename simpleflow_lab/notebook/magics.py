@@ -280,7 +280,9 @@ class SimpleflowMagics(Magics):
         """What helps where there is no store: a Lab of the user's is open, or else what helps in a shell."""
         names = (name for name, value in self.shell.user_ns.items() if _is_open_lab(value))
         name = next((name for name in names if not name.startswith("_")), None)
-        return f"%simpleflow connect {name} makes commands act on that Lab" if name else NAME_A_STORE
+        if name is None or self._session.store is not None:
+            return NAME_A_STORE
+        return f"%simpleflow connect {name} makes commands act on that Lab"
 
     def _open_lab(self, address: str) -> Lab | None:
         """A Lab of the user or of this session that has this store open, `None` if there is none.
