@@ -25,6 +25,8 @@ SLACK: Final = "slack"
 
 MAX_NAMED: Final = 3
 """The most things that one line names."""
+ROOM: Final = HOVER_LIMIT - 80
+"""Characters of a line for the things that it names, beside what it says of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,11 @@ class ExplanationLine:
 
 
 def first_few(texts: Iterable[str]) -> str:
-    """The first of these texts and how many more there are, as `load-1, load-2 and 5 more`."""
+    """The first of these texts and how many more there are, as `load-1, load-2 and 5 more`: as many as a line has room
+    for, and one at least."""
     found = list(texts)
-    left = len(found) - MAX_NAMED
-    return ", ".join(found[:MAX_NAMED]) + (f" and {left:,} more" if left > 0 else "")
+    named = found[:MAX_NAMED]
+    while len(named) > 1 and sum(map(len, named)) > ROOM:
+        named.pop()
+    left = len(found) - len(named)
+    return ", ".join(named) + (f" and {left:,} more" if left else "")

@@ -721,7 +721,7 @@ def test_where_there_is_no_store_the_lab_of_the_notebook_is_named(
         assert refused(shell, "workflow.list") == (
             f"no store at {missing}: %simpleflow connect here makes commands act on that Lab"
         )
-        assert "name yours with --store" in refused(shell, f"workflow.list --store {tmp_path / 'hree.sqlite'}")
+        assert "name yours with --store" in refused(shell, f"--store {tmp_path / 'hree.sqlite'} workflow.list")
         magic(shell, "connect here")
         assert len(magic(shell, "workflow.list")) == 0
     assert not missing.exists()

@@ -13,6 +13,7 @@ from simpleflow_lab import open_history
 from simpleflow_lab.commands.advice import as_commands, named_in_shell
 from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.explanation_lines import first_few
 from simpleflow_lab.views.recorded_advice import without_a_store
 from tests.views import troubles
 from tests.views.story import Story
@@ -78,3 +79,10 @@ def test_of_a_failed_child_no_command_is_advised_that_needs_its_store(tmp_path: 
 
     assert lines[0].text == "✗ FAILED after 5.1 s: its code failed with child-1: ValueError: no"
     assert not [line.to_do for line in lines if "child-1" in line.to_do]
+
+
+def test_a_line_names_whole_things_and_as_many_as_it_has_room_for() -> None:
+    assert first_few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert first_few(["a" * 100, "b" * 100, "c" * 100]) == f"{'a' * 100}, {'b' * 100} and 1 more"
+    assert first_few(["a" * 500, "b"]) == f"{'a' * 500} and 1 more"
+    assert first_few([]) == ""
