@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab
+from simpleflow_lab.data.codec import MODULES_OF_TYPES
 from simpleflow_lab.data.objects import MemoryObjects, NoObjects
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
-from simpleflow_lab.execute import VALUES
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.runtime.connection import virtual_clock
 from simpleflow_lab.runtime.replay_cache import REPLAY_CACHE_SIZE
@@ -135,7 +135,8 @@ def lab_for_large(
 def interpreters_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter that runs a function imports numpy and pandas only if the values of both are registered here: of
     its start that is the longest part by far."""
-    monkeypatch.delitem(sys.modules, VALUES, raising=False)
+    for module in MODULES_OF_TYPES.values():
+        monkeypatch.delitem(sys.modules, module, raising=False)
 
 
 @pytest.fixture

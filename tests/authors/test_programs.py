@@ -233,7 +233,7 @@ def test_what_it_prints_is_printed_here(capsys):
 def test_arguments_and_results_may_be_large_and_of_registered_types(monkeypatch):
     large = {"text": "é" * 3_000_000, "list": list(range(100_000))}
     assert functions.echo(large) == large
-    monkeypatch.setitem(sys.modules, execute.VALUES, simpleflow_lab.data.numpy_pandas)
+    monkeypatch.setitem(sys.modules, "simpleflow_lab.data.numpy_pandas", simpleflow_lab.data.numpy_pandas)
     frame = pd.DataFrame({"at": pd.date_range("2026", periods=2, tz="UTC")})
     pd.testing.assert_frame_equal(functions.echo(frame), frame)
     with pytest.raises(EncodingError):
