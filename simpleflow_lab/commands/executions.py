@@ -192,7 +192,7 @@ def list_executions(
     """The executions of a domain, latest first; of open ones, what they wait for.
 
     --columns, --sort and --filter know further ones, as in a notebook: version, run_id, started, closed, duration,
-    tags, parent, cancel_requested.
+    tags, parent, cancel_requested. So --filter parent= leaves out what another execution started.
     """
     found = session.known_domain(one_domain(domain, named))
     infos = infos_of(session, found, Criteria(status=status, since=_days_ago(session, days)), damaged=True)
