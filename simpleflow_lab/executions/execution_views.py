@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simpleflow_lab.views.attempts import Attempt
+    from simpleflow_lab.views.continued_runs import RunsBefore
     from simpleflow_lab.views.execution_log import ExecutionLog
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.history_fold import FoldedHistory, HistoryFold
@@ -48,6 +49,8 @@ class ExecutionViews(HistoryViews):
         self.workflow_id = workflow_id
         self.run_id = run_id
         self._reader = ExecutionReader(pool, workflow_id, run_id, domain=self.domain)
+        self._before: RunsBefore | None = None
+        """The runs from which it goes on, once they were read: they change no more."""
 
     def __repr__(self) -> str:
         folded, known = self._reader.folded_and_waiting()
@@ -181,6 +184,7 @@ class ExecutionViews(HistoryViews):
             below=[] if is_open else self._unhandled_in_children(folded),
             earlier=earlier_runs(self._reader, folded),
             polling=polling_of(self._reader),
+            before=self._runs_before(folded),
         )
         return Explanation(self._advising(lines))
 
@@ -206,6 +210,13 @@ class ExecutionViews(HistoryViews):
         return (
             [] if folded.history.close_status is not None else waits_with(self._reader, folded, self._reader.waiting())
         )
+
+    def _runs_before(self, folded: FoldedHistory) -> RunsBefore | None:
+        if self._before is None:
+            from simpleflow_lab.executions.runs_before import runs_before
+
+            self._before = runs_before(self._reader, folded)
+        return self._before
 
     def _opened_children(self, folded: FoldedHistory) -> Mapping[int, OpenedChild]:
         from simpleflow_lab.executions.children_below import opened_children

@@ -20,6 +20,7 @@ from simpleflow_lab.swf.execution_context import reused_by
 from simpleflow_lab.swf.fork_start import forked_from
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.continued_runs import RunsBefore, continued_line
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import EarlierRuns, compared
 from simpleflow_lab.views.explanation_lines import FORKED, WAITS, ExplanationLine
@@ -49,14 +50,15 @@ def explain(
     earlier: EarlierRuns | None = None,
     below: Sequence[tuple[str, Attempt]] = (),
     polling: Polling = UNKNOWN,
+    before: RunsBefore | None = None,
     until: datetime.datetime | None = None,
 ) -> Explanation:
     """The explanation of an execution, in at most `MAX_LINES` lines.
 
     `workflow_id` is named in the commands that help; `waits` say what an open execution waits for, by default what its
     history shows; `earlier` are runs of the same workflow to compare it with; `below` are attempts in its children, and
-    in theirs, whose failure nobody handled, each with the id of its execution; `polling` says who polls now. Raises
-    `HistoryError` if an event refers to nothing known.
+    in theirs, whose failure nobody handled, each with the id of its execution; `polling` says who polls now;
+    `before` are the runs from which it goes on. Raises `HistoryError` if an event refers to nothing known.
     """
     folded = fold_history(history, until=until)
     if not folded.history:
@@ -67,10 +69,12 @@ def explain(
     slower = () if earlier is None else compared(folded, path, earlier)
     origin = forked_from(folded.history[0].attributes)
     forked = () if origin is None else (ExplanationLine.of(FORKED, origin.words(reused_by(folded.history))),)
+    continued = continued_line(folded, workflow_id, before)
     is_blocked = any(wait.kind == BLOCKED and wait.depth == 0 for wait in found)
     lines = [
         status,
         *forked,
+        *(() if continued is None else (continued,)),
         *_wait_lines(found),
         *more,
         *slower,

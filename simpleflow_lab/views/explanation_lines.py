@@ -11,6 +11,7 @@ from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 STATUS: Final = "status"
 WAITS: Final = "waits"
 FORKED: Final = "forked"
+CONTINUED: Final = "continued"
 RESULT: Final = "result"
 UNHANDLED: Final = "unhandled"
 HANDLED: Final = "handled"
@@ -34,7 +35,7 @@ class ExplanationLine:
     """One line of an explanation."""
 
     kind: str
-    """What it is about: `status`, `forked`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`,
+    """What it is about: `status`, `forked`, `continued`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`,
     `refused`, `unfinished`, `compared`, `time` or `slack`; of a comparison also `divergence`."""
     text: str
     """What there is to say."""

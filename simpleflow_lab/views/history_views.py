@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.views.attempts import Attempt
     from simpleflow_lab.views.chart import Chart
     from simpleflow_lab.views.comparison import Comparison
+    from simpleflow_lab.views.continued_runs import RunsBefore
     from simpleflow_lab.views.explanation import Explanation
     from simpleflow_lab.views.explanation_lines import ExplanationLine
     from simpleflow_lab.views.history_fold import FoldedHistory
@@ -92,6 +93,10 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.history_waits import waits_of
 
         return waits_of(folded, workflow_id=self.workflow_id)
+
+    def _runs_before(self, folded: FoldedHistory) -> RunsBefore | None:
+        """The runs from which it goes on, if they can be read."""
+        return None
 
     def explain(self) -> Explanation:
         """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
@@ -269,13 +274,15 @@ class HistoryViews(ABC):
         from simpleflow_lab.views.html import execution_html
 
         folded = self._folded()
+        waits, before = self._waits_of(folded), self._runs_before(folded)
+        lines = explain(folded, workflow_id=self.workflow_id, waits=waits, before=before)
         html = execution_html(
             folded,
             workflow_id=self.workflow_id,
             run_id=self.run_id,
             domain=self.domain,
             warnings=self.warnings,
-            explanation=self._advising(explain(folded, workflow_id=self.workflow_id, waits=self._waits_of(folded))),
+            explanation=self._advising(lines),
             below=[] if folded.history.close_status is None else self._unhandled_in_children(folded),
         )
         return str(html)

@@ -269,6 +269,7 @@ def _properties(summary: ExecutionSummary, workflow_id: str, run_id: str, domain
         ("input", summary.input),
         ("result", summary.result),
         ("reason", summary.reason),
+        ("continues", summary.continues),
         ("continued as", summary.continued_as),
         ("cancel", "requested" if summary.cancel_requested and not summary.closed else None),
         ("events", f"{summary.events:,}"),

@@ -89,7 +89,7 @@ def _why(folded: FoldedHistory, summary: ExecutionSummary, workflow_id: str) -> 
             return f"its code agreed to {_cancel_request(folded)}", ""
         case "CONTINUED_AS_NEW":
             run_id = summary.continued_as or ""
-            return "its code went on in a new run", _call(workflow_id, run_id)
+            return "its code went on in a new run", call_of_explain(workflow_id, run_id)
         case "OPEN" if summary.cancel_requested:
             return f"its code has not answered {_cancel_request(folded)}", ""
     return "", ""
@@ -140,11 +140,11 @@ def _is_named(attempt: Attempt, reason: str) -> bool:
 
 def _show_failure(failed: Attempt | None) -> str:
     if failed is not None and failed.kind == CHILD and failed.run_id:
-        return _call(failed.id, failed.run_id)
+        return call_of_explain(failed.id, failed.run_id)
     return "execution.result() raises it with its traceback"
 
 
-def _call(workflow_id: str, run_id: str) -> str:
+def call_of_explain(workflow_id: str, run_id: str) -> str:
     """The call that explains another execution."""
     if not _can_be_typed(workflow_id) or not _can_be_typed(run_id):
         return ""
@@ -208,6 +208,11 @@ def _last_event_decided_on(folded: FoldedHistory) -> int:
     made = (event.attributes for event in reversed(folded.history) if event.type == "DecisionTaskCompleted")
     started = next(made, {}).get("startedEventId")
     return started if isinstance(started, int) else 0
+
+
+def failures_in_words(found: Sequence[Attempt]) -> str:
+    """The first of these failed attempts with their reasons, and how many more there are."""
+    return first_few(map(_failure, found))
 
 
 def _failure(attempt: Attempt) -> str:

@@ -51,6 +51,8 @@ class ExecutionSummary:
     """Its cancellation was requested."""
     parent: str | None
     """Workflow id of its parent execution."""
+    continues: str | None
+    """Run id of the execution that it continues."""
     continued_as: str | None
     """Run id of the execution that continues it."""
     events: int
@@ -80,6 +82,7 @@ def execution_summary(history: History | FoldedHistory, *, until: datetime.datet
         details=well_formed(last.get("details")),
         cancel_requested=any(event.type == "WorkflowExecutionCancelRequested" for event in events),
         parent=_inner(first, "parentWorkflowExecution", "workflowId"),
+        continues=well_formed(first.get("continuedExecutionRunId")),
         continued_as=well_formed(last.get("newExecutionRunId")),
         events=len(history),
     )

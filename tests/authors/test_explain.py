@@ -281,3 +281,70 @@ def test_the_command_gives_lines_in_a_shell_a_table_as_json_and_the_explanation_
     assert "<b>yes</b>" not in value._repr_html_()
     with pytest.raises(UsageError, match=r"workflow\.list"):
         run(["workflow.explain", "no-such-order"], session)
+
+
+@activity.with_attributes(name="explain.lose", task_list="explain", version="1")
+def lose(n: int) -> int:
+    raise ValueError(f"no {n}")
+
+
+class Nightly(Base):
+    """Runs again as a new run until night 3; what it does at night 1 fails, and is handled."""
+
+    name = "explain.nightly"
+
+    def run(self, night: int) -> Any:
+        if night == 1:
+            self.submit(lose, night).wait()
+        self.submit(self.start_timer("day", 60)).wait()
+        return self.submit(double, night).result if night == 3 else self.submit(self.continue_as_new(night + 1)).result
+
+
+def test_the_last_run_of_a_chain_tells_of_the_runs_before(virtual: Lab) -> None:
+    first = virtual.start(Nightly, 0, workflow_id="nights")
+    assert first.result(timeout=LIMIT) == 6
+    last = virtual.execution("nights")
+    (line,) = of(last.explain(), "continued")
+
+    told, _, failed = line.text.partition("; ")
+    assert told.startswith("goes on from 3 earlier runs: 4 min in all, since ")
+    assert failed == "1 task failed in them: lose-1 (ValueError: no 1)"
+    assert line.seconds is not None
+    assert 240 <= line.seconds < 250
+    # The call explains the run in which it failed.
+    explained = eval(line.to_do, {"lab": virtual})
+    assert "lose-1" in repr(explained)
+    assert "goes on from 1 earlier run: " in repr(explained)
+    assert not of(first.explain(), "continued")
+    assert "goes on from 3 earlier runs" in last._repr_html_()
+
+
+def next_run_of(execution: Execution) -> Execution:
+    """The run that goes on in its place, once there is one."""
+    deadline = time.monotonic() + LIMIT
+    while (found := execution.next_run) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def test_an_open_run_of_a_chain_and_a_file_of_it_tell_of_the_runs_before(lab: Lab, tmp_path: Path) -> None:
+    class Turns(Base):
+        name = "explain.turns"
+
+        def run(self, turn: int) -> Any:
+            return (
+                self.submit(self.continue_as_new(turn + 1)) if turn < 2 else self.submit(self.wait_signal("go")).wait()
+            )
+
+    first = lab.start(Turns, 0, workflow_id="turns")
+    second = next_run_of(first)
+    last = next_run_of(second)
+    found = until(last, lambda found: of(found, "waits"))
+
+    assert [line.kind for line in found][:3] == ["status", "continued", "waits"]
+    assert found[1].text.startswith("goes on from 2 earlier runs: ")
+    file = tmp_path / "turns.json"
+    file.write_text(last.history().to_json())
+    (line,) = of(open_history(file).explain(), "continued")
+    assert str(line) == f"goes on from run {second.run_id}, which has a history of its own"
