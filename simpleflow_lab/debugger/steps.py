@@ -55,7 +55,7 @@ from simpleflow_lab.replay.trace import (
     open_decision,
 )
 from simpleflow_lab.swf.decisions import Decision
-from simpleflow_lab.swf.event_types import DECISION_FAILURE, EXECUTION
+from simpleflow_lab.swf.event_types import DECISION_FAILURE, EVENT_TYPES, EXECUTION
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_HISTORY_EVENTS, MAX_REQUEST_BYTES
 from simpleflow_lab.views.history_views import HistoryViews
@@ -65,6 +65,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FAILED_STATES: Final = frozenset({"failed", "timed_out", "start_failed", "schedule_failed", "record_failed"})
+_FAILURES: Final = frozenset(
+    type
+    for type, row in EVENT_TYPES.items()
+    if (row.state in _FAILED_STATES and row.entity != EXECUTION and row.closes) or row.entity == DECISION_FAILURE
+)
+"""The types of events by which something failed."""
 _OF_RUN: Final = 1
 """The number of the fiber of `run`."""
 
@@ -376,7 +382,7 @@ class ReplayStep:
         record = self.record
         return (
             record.error is not None
-            or any(_is_failure(event) for event in record.events)
+            or any(event.type in _FAILURES for event in record.events)
             or (record.close is not None and record.close.decision_type == "FailWorkflowExecution")
         )
 
@@ -464,6 +470,12 @@ class ReplaySteps:
 
     def __len__(self) -> int:
         self._walk.reach(None)
+        return len(self._walk.records)
+
+    def open_at_end(self) -> int:
+        """Replay all of it, for who is about to look at one of the last steps: their variables are ready then. Gives
+        how many steps there are."""
+        self._walk.reach(None, with_last=True)
         return len(self._walk.records)
 
     def __iter__(self) -> Iterator[ReplayStep]:
@@ -694,8 +706,3 @@ def _from_one(wanted: slice) -> slice:
     if backwards:
         return slice(start, 0 if stop is None else stop, wanted.step)
     return slice(1 if start is None else start, stop, wanted.step)
-
-
-def _is_failure(event: HistoryEvent) -> bool:
-    row = event.row
-    return (row.state in _FAILED_STATES and row.entity != EXECUTION and row.closes) or row.entity == DECISION_FAILURE

@@ -59,7 +59,7 @@ class Debugger:
         """What is being replayed again."""
         self._steps: ReplaySteps | None = replay()
         self._viewers: weakref.WeakSet[Any] = weakref.WeakSet()
-        if not len(self._steps):
+        if not self._steps.open_at_end():
             raise UsageError("this history has no decision yet: there is no step to show")
         self._decided = decided
         self._find_other = find_other
@@ -271,7 +271,7 @@ class Debugger:
         """Replay the history as it is now, with the code as it is now, and stand at the same step, if it is there."""
         self._replaying = steps = self._replay()
         try:
-            if not len(steps):
+            if not steps.open_at_end():
                 raise NoSuchStepError(self._number, 0)
         finally:
             self._replaying = None

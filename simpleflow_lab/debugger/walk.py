@@ -25,7 +25,7 @@ from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.replay.lines import Line
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay_thread import ReplayClosedError, ReplayThread
-from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, watch
+from simpleflow_lab.replay.trace import DecisionRecord, FutureUse, open_decision, watch
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decision_limit import DecisionLimit
 from simpleflow_lab.swf.history import History
@@ -95,8 +95,9 @@ class Walk:
         """The code that is replayed."""
         return self._replays.code
 
-    def reach(self, number: int | None) -> bool:
-        """Replay up to this decision, or to the end; whether it is there. Raises `HistoryError` as `watch` does, and
+    def reach(self, number: int | None, *, with_last: bool = False) -> bool:
+        """Replay up to this decision, or to the end; whether it is there. `with_last` has the values of the last
+        decisions ready then, if nothing is replayed yet. Raises `HistoryError` as `watch` does, and
         `DecisionTooLongError` where the code had to be interrupted."""
         if number is not None and number <= len(self.records):
             return True
@@ -104,7 +105,7 @@ class Walk:
             raise DecisionTooLongError(self._too_long.seconds, self._too_long.line)
         if not self._replays.is_at_end:
             try:
-                self._call(self._replays.reach, number)
+                self._call(self._replays.reach, number, with_last=with_last)
             except DecisionTooLongError as error:
                 self._let_be(error)
                 raise
@@ -268,6 +269,44 @@ class _Going(NamedTuple):
     watching: Iterator[DecisionRecord]
 
 
+class _LastWindow:
+    """The records of the last window with values and lines, as the replay makes them that comes to it."""
+
+    def __init__(self, which: int, started_event_id: int) -> None:
+        self.which = which
+        self.records: list[DecisionRecord] = []
+        self.size = 0
+        snapshots = Snapshots()
+
+        def take(record: DecisionRecord) -> None:
+            self.records.append(record)
+            self.size += snapshots.begin() + len(record.lines or ())
+
+        self.options: Mapping[str, Any] = {
+            "stacks_from": started_event_id,
+            "lines_from": started_event_id,
+            "snapshot": snapshots.take,
+            "on_detail": take,
+        }
+
+    def is_whole(self, records: Sequence[DecisionRecord]) -> bool:
+        """These are of the decisions from its first to the last one, each once."""
+        first = self.which * WINDOW
+        return [each.number for each in self.records] == [each.number for each in records[first:]]
+
+
+def _last_window(history: History) -> _LastWindow | None:
+    """The last window of this history, if its details are had soon; `None` if there is none."""
+    started = [event.attributes["startedEventId"] for event in history if event.type == "DecisionTaskCompleted"]
+    is_open = open_decision(history)
+    if is_open is not None:
+        started.append(is_open)
+    which = (len(started) - 1) // WINDOW
+    if not started or len(history) - started[which * WINDOW] > MAX_TRACED:
+        return None
+    return _LastWindow(which, started[which * WINDOW])
+
+
 class _Replays:
     """What lives in the thread of a walk."""
 
@@ -316,11 +355,14 @@ class _Replays:
                 "or reload() of a debugger, has steps of the code of now"
             )
 
-    def reach(self, number: int | None) -> None:
+    def reach(self, number: int | None, *, with_last: bool = False) -> None:
+        """Make the records up to this decision, or up to the end; `with_last` the last window's with the details."""
         if self.most is not None:
             number = self.most if number is None else min(number, self.most)
+        last: _LastWindow | None = None
         if self._watching is None and not self.is_at_end:
-            self._watching = self._watch(stacks_from=len(self._history) + 1)
+            last = _last_window(self._history) if with_last and number is None and not self.records else None
+            self._watching = self._watch(**({"stacks_from": len(self._history) + 1} if last is None else last.options))
         # Muted here, what each decision mutes again costs little.
         with watched_output(_drop), seldom_collected():
             try:
@@ -332,6 +374,8 @@ class _Replays:
                         self.is_at_end, self._watching = True, None
                     elif record.number > len(self.records):
                         self.records.append(record)
+                if last is not None and last.is_whole(self.records):
+                    self._windows[last.which, False], self._sizes[last.which, False] = last.records, last.size
             except BaseException:  # an interrupt too: see below
                 self._watching = None  # interrupted, it has ended: who asks again begins one anew
                 raise

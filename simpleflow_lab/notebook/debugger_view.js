@@ -353,6 +353,7 @@ function variables(model) {
     const ready = details.number === shown.number;
     box.setAttribute("aria-busy", String(!ready));
     element.classList.toggle("sfl-old", !ready);
+    if (!ready && !drawn) fill(box, h("div", { class: "sfl-quiet" }, "reads the variables of this step …"));
     if (!ready || drawn === details) return;
     drawn = details;
     const values = new Map();

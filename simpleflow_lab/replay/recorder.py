@@ -5,6 +5,8 @@ Rule: work per decision is in proportion to what happened in it. What stays the 
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -86,6 +88,7 @@ class _Decision:
         "output_left",
         "raised",
         "raised_at_once",
+        "raised_in_detail",
         "seen",
         "started_event_id",
     )
@@ -103,6 +106,7 @@ class _Decision:
         self.output: list[str] = []
         self.output_left = MAX_OUTPUT
         self.raised: Raised | None = None
+        self.raised_in_detail: Raised | None = None
         self.raised_at_once: list[str] = []
 
 
@@ -116,10 +120,11 @@ class Recorder:
         stacks_from: int = 1,
         snapshot: Snapshot | None = None,
         lines: TracedLines | None = None,
+        on_detail: Callable[[DecisionRecord], None] | None = None,
     ) -> None:
         """`stacks_from`: fibers are recorded with the local variables of their stacks from the decision on whose
         `DecisionTaskStarted` event has at least this id. `snapshot` copies their values, beside their texts;
-        `lines` traces."""
+        `lines` traces. With `on_detail` the local variables and the lines are in further records, which that gets."""
         self._on_decision = on_decision
         self._lines = lines
         self._decision: _Decision | None = None
@@ -135,6 +140,12 @@ class Recorder:
         """How many commands have a number, those of decisions that don't count included."""
         self._futures = TracedFutures()
         self._fibers = TracedFibers(stacks_from=stacks_from, snapshot=snapshot)
+        self._on_detail = on_detail
+        self._details_from, self._snapshot = stacks_from, snapshot
+        self._detailed: TracedFibers | None = None
+        """The fibers with their local variables, from where they are recorded in further records."""
+        if on_detail is not None:
+            self._fibers = TracedFibers(stacks_from=sys.maxsize)
 
     # -- Observer --
 
@@ -147,23 +158,30 @@ class Recorder:
             self._commands_made = max(self._commands_made, self._numbered)
         decision.commands, self._made_again = self._made_again, []
         self._futures.seen(seen)
+        if self._on_detail is not None and self._detailed is None and started_event_id >= self._details_from:
+            self._detailed = self._fibers.with_locals(self._details_from, self._snapshot)
         if self._lines is not None and started_event_id >= max(self._lines.first, self._reported + 1):
             self._lines.begin()
 
     def rerun_begins(self) -> None:
         """See `Observer`."""
         if self._decision is not None:
-            self._decision.raised = None
+            self._decision.raised = self._decision.raised_in_detail = None
         self._futures.begin_rerun(self._commands, self._fibers.resumed)
-        self._fibers.begin_rerun()
+        self._begin_fibers_anew()
 
     def starts_over(self) -> None:
         """See `Observer`."""
         self._futures.start_over(self._fibers.resumed)
-        self._fibers.begin_rerun()
+        self._begin_fibers_anew()
         self._commands.clear()
         self._made_again.clear()
         self._numbered, self._commands_made = max(self._numbered, self._commands_made), 0
+
+    def _begin_fibers_anew(self) -> None:
+        self._fibers.begin_rerun()
+        if self._detailed is not None:
+            self._detailed.begin_rerun()
 
     def recorded_before(self, event: HistoryEvent, command: Command) -> None:
         """See `Observer`."""
@@ -179,6 +197,8 @@ class Recorder:
             self._lines.resume(fiber)
         if self._fibers.resume(fiber):
             self._futures.fiber_begins(fiber)
+        if self._detailed is not None:
+            self._detailed.resume(fiber)
 
     def arguments_captured(self, future: Future, dependencies: Sequence[Future]) -> None:
         """See `Observer`."""
@@ -229,6 +249,8 @@ class Recorder:
         decision = self._decision
         if decision is not None:
             decision.raised = self._fibers.raised(error, reason, decision.started_event_id)
+            if self._detailed is not None:
+                decision.raised_in_detail = self._detailed.raised(error, reason, decision.started_event_id)
 
     def raised_at_once(self, future: Future) -> None:
         """See `Observer`."""
@@ -298,6 +320,8 @@ class Recorder:
         if decision.started_event_id <= self._reported and error is None:
             self._futures.end_decision(self._fibers.resumed, is_recorded=False)
             self._fibers.end_decision(decision.started_event_id)
+            if self._detailed is not None:
+                self._detailed.end_decision(decision.started_event_id)
             return  # it has a record, and is replayed once more
         self._reported = max(self._reported, decision.started_event_id)
         completed: HistoryEvent | None = None
@@ -309,34 +333,37 @@ class Recorder:
             decisions, execution_context = decision.decisions, completed.attributes.get("executionContext")
         self._decisions += 1
         self._futures.end_decision(self._fibers.resumed)
-        self._on_decision(
-            DecisionRecord(
-                number=self._decisions,
-                started_event_id=decision.started_event_id,
-                completed_event_id=None if completed is None else completed.id,
-                is_replayed=completed is not None,
-                events=decision.seen,
-                signals=_signals_among(decision.seen),
-                commands=tuple(decision.commands),
-                recorded=recorded,
-                may_be_cut=may_be_cut,
-                matches=tuple(decision.matches),
-                pending=pending,
-                suspended=self._fibers.end_decision(decision.started_event_id),
-                output="".join(decision.output),
-                decisions=tuple(decisions),
-                execution_context=execution_context,
-                close=_close_among(recorded, decisions),
-                divergence=divergence,
-                error=None if error is None else _error_text(error),
-                lines=lines,
-                raised=decision.raised,
-                raised_at_once=tuple(decision.raised_at_once),
-                _futures=self._futures.log,
-                _first_change=decision.first_change,
-                _last_change=len(self._futures.log),
-            )
+        record = DecisionRecord(
+            number=self._decisions,
+            started_event_id=decision.started_event_id,
+            completed_event_id=None if completed is None else completed.id,
+            is_replayed=completed is not None,
+            events=decision.seen,
+            signals=_signals_among(decision.seen),
+            commands=tuple(decision.commands),
+            recorded=recorded,
+            may_be_cut=may_be_cut,
+            matches=tuple(decision.matches),
+            pending=pending,
+            suspended=self._fibers.end_decision(decision.started_event_id),
+            output="".join(decision.output),
+            decisions=tuple(decisions),
+            execution_context=execution_context,
+            close=_close_among(recorded, decisions),
+            divergence=divergence,
+            error=None if error is None else _error_text(error),
+            lines=lines if self._on_detail is None else None,
+            raised=decision.raised,
+            raised_at_once=tuple(decision.raised_at_once),
+            _futures=self._futures.log,
+            _first_change=decision.first_change,
+            _last_change=len(self._futures.log),
         )
+        if self._on_detail is not None and self._detailed is not None:
+            suspended = self._detailed.end_decision(decision.started_event_id)
+            raised = decision.raised_in_detail
+            self._on_detail(dataclasses.replace(record, suspended=suspended, lines=lines, raised=raised))
+        self._on_decision(record)
 
 
 def _error_text(error: Exception) -> str:

@@ -82,6 +82,7 @@ def watch(
     snapshot: Snapshot | None = None,
     lines_from: int | None = None,
     at_end: Callable[[Sequence[FutureUse]], None] | None = None,
+    on_detail: Callable[[DecisionRecord], None] | None = None,
     **options: Any,
 ) -> Iterator[DecisionRecord]:
     """One record for each decision that the history records, in order, as soon as it is replayed.
@@ -91,9 +92,11 @@ def watch(
     open decision at the end, if a decision task is started there and not closed: how the code would decide now.
     `stacks_from` spares the local variables of decisions that started before this event; `snapshot` gets those of each
     frame, by name, and what it gives is recorded as `StackFrame.values`: it must not run code of the author's.
-    `lines_from` notes the lines that run in the decisions that started at this event or later. `at_end` is called
-    behind the last record with what the code has done with each future. `options` are those of `Replay`: child ids, ids
-    of activities and signals to the execution itself depend on `workflow_id` and `run_id`, large values on `fields`.
+    `lines_from` notes the lines that run in the decisions that started at this event or later. `on_detail` gets, before
+    each record of the decisions from `stacks_from` on, one more of the same decision: that alone has local variables
+    and lines. `at_end` is called behind the last record with what the code has done with each future. `options` are
+    those of `Replay`: child ids, ids of activities and signals to the execution itself depend on `workflow_id` and
+    `run_id`, large values on `fields`.
 
     Raises `NondeterminismError` at the first decision that the code makes otherwise than recorded, and another
     `DecisionTaskError` or `StoreError` where it can make none, each after the record that says so. With
@@ -114,6 +117,7 @@ def watch(
         snapshot=snapshot,
         lines_from=lines_from,
         at_end=at_end,
+        on_detail=on_detail,
         **options,
     )
     _open[found] = owners
@@ -132,6 +136,7 @@ def _watch(
     snapshot: Snapshot | None,
     lines_from: int | None,
     at_end: Callable[[Sequence[FutureUse]], None] | None,
+    on_detail: Callable[[DecisionRecord], None] | None,
     **options: Any,
 ) -> _Records:
     records: list[DecisionRecord] = []
@@ -141,7 +146,7 @@ def _watch(
     owner = threading.get_ident()
     owners.append(owner)
     lines = None if lines_from is None else TracedLines(workflow, first=lines_from)
-    recorder = Recorder(records.append, stacks_from=stacks_from, snapshot=snapshot, lines=lines)
+    recorder = Recorder(records.append, stacks_from=stacks_from, snapshot=snapshot, lines=lines, on_detail=on_detail)
     replay = Replay(workflow, observer=recorder, **options)
     last = len(history) if until is None else max(0, min(until, len(history)))
     try:

@@ -46,6 +46,16 @@ class TracedFibers:
         self._with_stack: dict[Fiber, None] = {}
         """Those of the suspended fibers in which code of the author's is."""
 
+    def with_locals(self, stacks_from: int, snapshot: Snapshot | None) -> TracedFibers:
+        """The same fibers as they are now, under the same names, with local variables as it is said in `__init__`. It
+        is told of all that this one is told of, and after it."""
+        found = TracedFibers(stacks_from=stacks_from, snapshot=snapshot)
+        found._is_rerun = self._is_rerun
+        found._names, found._numbers = self._names, self._numbers
+        found._resumed = dict(self._resumed)
+        found._suspended, found._with_stack = dict(self._suspended), dict(self._with_stack)
+        return found
+
     @property
     def resumed(self) -> Iterable[Fiber]:
         """The fibers that ran in this decision, each once."""

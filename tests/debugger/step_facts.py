@@ -7,6 +7,7 @@ from typing import Any
 
 from simpleflow_lab import Workflow
 from simpleflow_lab.debugger.steps import ReplayStep, ReplaySteps
+from simpleflow_lab.debugger.walk import WINDOW
 from simpleflow_lab.swf.history import History
 
 
@@ -33,6 +34,12 @@ def check_steps(workflow: type[Workflow], history: History, **options: Any) -> N
             ]
         straight = [facts(step) for step in steps]
         whole = [(step.commands, step.suspended) for step in steps]
+    with ReplaySteps(history, workflow, **options) as opened:
+        count = opened.open_at_end()
+        last = [opened[number] for number in range((count - 1) // WINDOW * WINDOW + 1, count + 1)]
+        assert all(step.is_detailed for step in last)
+        assert [facts(step) for step in last] == straight[-len(last) :]
+        assert opened._walk._replays.progress == count, "one replay gives all of it"
     with ReplaySteps(history, workflow, **options) as again:
         walk = random.Random(len(history)).choices(range(1, len(straight) + 1), k=len(straight) + 3)
         assert [facts(again[number]) for number in walk] == [straight[number - 1] for number in walk]

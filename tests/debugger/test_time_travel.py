@@ -84,6 +84,13 @@ def test_it_stands_where_the_code_waited_last_and_moves_to_and_fro(debugger: Deb
         debugger.step = 9
 
 
+def test_the_variables_of_where_it_opens_are_there_with_its_first_step(debugger: Debugger) -> None:
+    assert debugger.step.is_detailed
+    assert debugger.step.locals["total"] == 12
+    assert [line.lineno for line in debugger.step.new_lines]
+    assert debugger.reload().is_detailed
+
+
 def test_it_finds_events_lines_failures_and_conditions(debugger: Debugger) -> None:
     debugger.last()
     assert debugger.to_event(5).number == 1
