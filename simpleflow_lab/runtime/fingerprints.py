@@ -25,6 +25,7 @@ import enum
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import linecache
 import os
@@ -34,7 +35,7 @@ import sys
 import types
 import uuid
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.activity import Activity, NotSet
@@ -546,25 +547,53 @@ def _functions_in(
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             documented += [node] if ast.get_docstring(node, clean=False) is not None else []
     pieces = [ast.Module(body=[each], type_ignores=[]) for each in tree.body] if by_statement else [tree]
+    codes = _compiled(pieces, flags)
     by_place: dict[tuple[str, int], list[types.CodeType]] = {}
-    for piece in pieces:
-        for code in codes_in(compile(piece, "<source>", "exec", flags=flags, dont_inherit=True)):
-            by_place.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+    for code in codes:
+        by_place.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     for key, of_nodes in nodes.items():
-        of_key = by_place.get(key, [])
-        if len(of_key) == len(of_nodes):
-            if len(of_key) > 1:  # both in the order of the text
-                of_nodes.sort(key=lambda node: (node.lineno, node.col_offset))
-                of_key.sort(key=_column)
-            found[key] = list(zip(of_key, of_nodes, strict=True))
+        if len(of_nodes) == len(by_place.get(key, ())) == 1:
+            found[key] = [(by_place[key][0], of_nodes[0])]
+    several = {key: of_nodes for key, of_nodes in nodes.items() if len(of_nodes) > 1}
+    if several:
+        found.update(_on_lines_of_their_own(several, pieces, flags, codes))
     for each in documented:  # all is compiled: no docstring is needed any more
         each.body = each.body[1:] or [ast.Pass()]
     return found
 
 
-def _column(code: types.CodeType) -> tuple[int, int]:
-    """Where the text of a function is."""
-    return min(((line, column) for line, _, column, _ in code.co_positions() if line and column), default=(0, 0))
+def _compiled(pieces: Iterable[ast.Module], flags: int) -> list[types.CodeType]:
+    """The code of every function and class of these."""
+    compiled = (compile(piece, "<source>", "exec", flags=flags, dont_inherit=True) for piece in pieces)
+    return [code for module in compiled for code in codes_in(module)]
+
+
+def _on_lines_of_their_own(
+    several: Mapping[tuple[str, int], list[_Definition]],
+    pieces: Iterable[ast.Module],
+    flags: int,
+    codes: Sequence[types.CodeType],
+) -> Iterator[tuple[tuple[str, int], list[tuple[types.CodeType, _Definition]]]]:
+    """The functions that share their name and first line, as lambdas do: by these, each code with its tree.
+
+    They are compiled once more, each on a line that no other has. Columns would not tell them apart: CPython 3.12 keeps
+    none for a lambda that gives a constant.
+    """
+    line = itertools.count(1 + max((code.co_firstlineno for code in codes), default=0))
+    by_line = {next(line): (key, node) for key, of_nodes in several.items() for node in of_nodes}
+    before = [(node, node.lineno, node.end_lineno) for _, node in by_line.values()]
+    for number, (_, node) in by_line.items():
+        node.lineno = node.end_lineno = number
+    apart = _compiled(pieces, flags)
+    for node, first, last in before:
+        node.lineno, node.end_lineno = first, last
+    found: dict[tuple[str, int], list[tuple[types.CodeType, _Definition]]] = {}
+    if len(apart) == len(codes):  # else some are so much the same that they have one code
+        for code, moved in zip(codes, apart, strict=True):
+            if moved.co_firstlineno in by_line:
+                key, node = by_line[moved.co_firstlineno]
+                found.setdefault(key, []).append((code, node))
+    yield from found.items()
 
 
 def _text(node: _Definition) -> str:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.http.server import Endpoint
+from simpleflow_lab.locking.file_lock import FileLock
 from simpleflow_lab.swf.history import History
 from tests.engine.invariants import violations
 from tests.examples_count import repeats
@@ -32,12 +32,16 @@ def simpleflow() -> str:
     """Upstream's command, installed once."""
     made = ENVIRONMENT / "made"
     ENVIRONMENT.parent.mkdir(exist_ok=True)
-    with FileLock(ENVIRONMENT.parent / "upstream.lock"):  # tests may run in several processes
+    lock = FileLock(ENVIRONMENT.parent / "upstream.lock")  # tests may run in several processes
+    assert lock.acquire(seconds=250)
+    try:
         if not made.exists():
             venv.create(ENVIRONMENT, clear=True)
             pip = [sys.executable, "-m", "pip", "--python", str(ENVIRONMENT / "bin" / "python"), "install", "--quiet"]
             subprocess.run([*pip, f"simpleflow=={VERSION}"], check=True, capture_output=True, text=True)
             made.touch()
+    finally:
+        lock.release()
     return str(ENVIRONMENT / "bin" / "simpleflow")
 
 

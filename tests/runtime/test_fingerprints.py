@@ -178,6 +178,9 @@ OTHER = {
         _LAMBDAS.format("2"),
         _LAMBDAS.format("3"),
     ),
+    "a lambda whose default is a lambda": tuple(
+        f"work = activity.with_attributes(name='fp.work')(lambda x, f=lambda: 2: {number})" for number in (2, 3)
+    ),
     "an activity class": (
         "@activity.with_attributes(name='fp.work')\nclass work:\n    def execute(self): return 1",
         "@activity.with_attributes(name='fp.work')\nclass work:\n    def execute(self): return 2",
