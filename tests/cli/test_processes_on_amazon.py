@@ -77,8 +77,8 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         works = start("worker.start", "-N", "1", *MODULE)
         (began,) = until(lambda: list(tmp_path.glob("began-*")))
         # Amazon SWF does not tell who polls: the supervisors of this machine do.
-        (worker,) = until(lambda: [each for each in lab.pollers() if each.tasks])
-        assert (worker.kind, worker.task_list) == ("activity worker", "supervised-activities")
+        (worker,) = until(lambda: [each for each in lab.pollers() if each.tasks and each.kind == "activity worker"])
+        assert worker.task_list == "supervised-activities"
         assert worker.tasks[0].workflow_id == execution.workflow_id
         assert began.name == f"began-{worker.pid}"
         # Nor how many polls of theirs wait.
