@@ -518,8 +518,11 @@ class NondeterminismError(DecisionTaskError):
         recorded_line: str | None = None,
         requested_line: str | None = None,
         author_error: str | None = None,
+        is_renumbered: bool = False,
     ) -> None:
         self.author_error = author_error
+        self.is_renumbered = is_renumbered
+        """simpleflow recorded the same task under another number."""
         self.event_id = event_id
         self.recorded = recorded
         self.requested = requested
@@ -538,10 +541,17 @@ class NondeterminismError(DecisionTaskError):
             )
             return
         where = "run again from its start" if event_id is None else f"event {event_id}"
-        super().__init__(
-            f"{where}: {has}; {asks}. The code changed since this execution started, or it depends on time, "
-            "randomness or input from outside: use workflow.now(), .random, .uuid4(), or restore the code"
+        why = (
+            "The code changed since this execution started, or it depends on time, randomness or input from outside: "
+            "use workflow.now(), .random, .uuid4(), or restore the code"
         )
+        if is_renumbered:
+            why = (
+                "It is the same task under another number: simpleflow, which recorded it, numbers a task when it "
+                "schedules it, and not where it is submitted. So this execution does not go on here: let simpleflow's "
+                "deciders end it, or start it anew"
+            )
+        super().__init__(f"{where}: {has}; {asks}. {why}")
 
 
 class ImpureWorkflowError(DecisionTaskError):

@@ -26,6 +26,8 @@ class Divergence(NamedTuple):
     """The author's line that makes the command now."""
     author_error: str | None = None
     """What the code itself raised in this decision, with its line; it is reported first."""
+    is_renumbered: bool = False
+    """The code commands the same task under another number."""
 
     def error(self) -> NondeterminismError:
         """The error that says so."""
@@ -36,4 +38,5 @@ class Divergence(NamedTuple):
             recorded_line=self.recorded_line,
             requested_line=self.commanded_line,
             author_error=self.author_error,
+            is_renumbered=self.is_renumbered,
         )

@@ -219,6 +219,18 @@ def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands
         commanded=nearest.describe() if nearest is not None else None,
         recorded_line=read_control(attributes.get("control")).line,
         commanded_line=nearest.line_text if nearest is not None else None,
+        is_renumbered=kind.has_unique_ids and any(_is_renumbered(event, kind, command) for command in pending),
+    )
+
+
+def _is_renumbered(event: HistoryEvent, kind: CommandKind, command: Command) -> bool:
+    """The event records this command under another number."""
+    recorded = str(event.attributes.get(kind.id_attribute or ""))
+    return (
+        command.kind is kind
+        and command.id != recorded
+        and command.id.rstrip("0123456789") == recorded.rstrip("0123456789")
+        and _is_same(event, command)
     )
 
 

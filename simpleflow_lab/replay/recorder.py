@@ -280,6 +280,7 @@ class Recorder:
                 recorded_line=error.recorded_line,
                 commanded_line=error.requested_line,
                 author_error=error.author_error,
+                is_renumbered=error.is_renumbered,
             )
         self._end(pending=pending, divergence=divergence, error=error)
 
