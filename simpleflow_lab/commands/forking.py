@@ -36,7 +36,12 @@ from simpleflow_lab.exceptions import UsageError
     help="Further tasks that run again, by their ids or the names of their types.",
 )
 @click.option(
-    "--new-id", type=Name(), metavar="ID", help="The id of the fork; by default the old one and a random part."
+    "--new-id",
+    "--workflow-id",
+    "new_id",
+    type=Name(),
+    metavar="ID",
+    help="The id of the fork; by default the old one and a random part.",
 )
 @click.option("--module", "modules", multiple=True, type=Word("module"), help="Import it: it defines the workflow.")
 @wait_option

@@ -19,7 +19,7 @@ from typing import Any, Final
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.history_reader import identity_of_ours
 from simpleflow_lab.runtime.simulation import NANOSECONDS, REFUSED, Attempted, Script
-from simpleflow_lab.swf.event_types import ACTIVITY
+from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.explanation_lines import first_few
@@ -158,7 +158,15 @@ class _Factors:
         for name in self._by_name:
             if name not in known:
                 names = sorted({attempt.name for attempt in folded.attempts if attempt.kind in TASKS})
-                raise UsageError(f"scale: no task is named {name!r:.80}: there are {first_few(names) or 'none'}")
+                children = dict.fromkeys(attempt.id for attempt in folded.attempts if attempt.kind == CHILD)
+                theirs = (
+                    f"; a task of a child is scaled in a what_if of the child: {first_few(children)}"
+                    if children
+                    else ""
+                )
+                raise UsageError(
+                    f"scale: no task is named {name!r:.80}: there are {first_few(names) or 'none'}{theirs}"
+                )
 
     def of(self, attempt: Attempt) -> float:
         """The factor of this attempt: of its id, or else of its name."""

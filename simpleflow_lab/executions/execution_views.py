@@ -18,8 +18,7 @@ from simpleflow_lab.executions.until_closed import error_of, patiently
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
 from simpleflow_lab.swf.event_types import CHILD
-from simpleflow_lab.swf.execution_context import reused_by
-from simpleflow_lab.swf.fork_start import forked_from
+from simpleflow_lab.swf.fork_start import forked_from, words_of_fork
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_views import HistoryViews
@@ -69,7 +68,7 @@ class ExecutionViews(HistoryViews):
             unhandled = self._unhandled_before(reason if isinstance(reason, str) else None)
             why += f"; {shortened(unhandled, MAX_REASON_LENGTH)}" if unhandled else ""
         origin = forked_from(history[0].attributes)
-        forked = "" if origin is None else f", {shortened(origin.words(reused_by(history)), MAX_REASON_LENGTH)}"
+        forked = "" if origin is None else f", {shortened(words_of_fork(origin, history), MAX_REASON_LENGTH)}"
         status = history.close_status or "OPEN"
         return visible(f"<Execution {self.workflow_id} of {history.workflow_type}: {status}{why}{forked}>")
 

@@ -14,6 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from simpleflow_lab.swf.execution_context import reused_by
+from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.limits import MAX_TAGS
 
 EXTRA: Final = "__extra"
@@ -43,13 +45,16 @@ class ForkedFrom(NamedTuple):
     def __str__(self) -> str:
         return self.words(None)
 
-    def words(self, reused: int | None) -> str:
-        """Where it comes from, and how many results it has reused; before its first decision at most how many."""
+    def words(self, reused: int | None, *, forked_children: int = 0) -> str:
+        """Where it comes from, and how many results it has reused; before its first decision at most how many. So many
+        of its children are forks, too, and reuse results of their own."""
         number = self.results if reused is None else reused
         results = "1 result" if number == 1 else f"{number:,} results"
         most = "up to " if reused is None and number else ""  # the code takes those that it asks for
         more = f", {len(self.replaced):,} of them replaced" if self.replaced else ""
-        return f"forked from {self.workflow_id} {self.at}: {most}{results} reused{more}"
+        children = "1 child that is a fork" if forked_children == 1 else f"{forked_children:,} children that are forks"
+        beside = f", beside those of {children}" if forked_children else ""
+        return f"forked from {self.workflow_id} {self.at}: {most}{results} reused{more}{beside}"
 
     def member(self) -> dict[str, Any]:
         """The value under `KEY`."""
@@ -61,6 +66,16 @@ class ForkedFrom(NamedTuple):
             "replaced": list(self.replaced),
             "inherited": self.inherited,
         }
+
+
+def words_of_fork(origin: ForkedFrom, history: Sequence[HistoryEvent]) -> str:
+    """Where the fork with this history comes from, and what it and its children have reused."""
+    children = {
+        event.attributes.get("workflowId")
+        for event in history
+        if event.type == "StartChildWorkflowExecutionInitiated" and forked_from(event.attributes) is not None
+    }
+    return origin.words(reused_by(history), forked_children=len(children))
 
 
 def forked_from(started: Mapping[str, Any]) -> ForkedFrom | None:

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
-from simpleflow_lab.swf.execution_context import reused_by
-from simpleflow_lab.swf.fork_start import forked_from
+from simpleflow_lab.swf.fork_start import forked_from, words_of_fork
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.continued_runs import RunsBefore, continued_line
@@ -68,7 +67,7 @@ def explain(
     status, *more = outcome_lines(folded, workflow_id, below)
     slower = () if earlier is None else compared(folded, path, earlier)
     origin = forked_from(folded.history[0].attributes)
-    forked = () if origin is None else (ExplanationLine.of(FORKED, origin.words(reused_by(folded.history))),)
+    forked = () if origin is None else (ExplanationLine.of(FORKED, words_of_fork(origin, folded.history)),)
     continued = continued_line(folded, workflow_id, before)
     is_blocked = any(wait.kind == BLOCKED and wait.depth == 0 for wait in found)
     lines = [

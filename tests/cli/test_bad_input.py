@@ -145,6 +145,7 @@ MANY = [
     ["workflow.fork", "b1", "--at", "nosuch"], ["workflow.fork", "b1", "--at", "2", "--replace", "x"],
     ["workflow.fork", "b1", "--replace", "nosuch=1"], ["workflow.fork", "b1", "--replace", "increment=x"],
     ["workflow.fork", "b1", "--anew", "("], ["workflow.fork", "b1", "--at", "2", "--new-id", "a:b"],
+    ["workflow.fork", "b1", "--at", "2", "--workflow-id", "a:b"],
     ["workflow.restart"], ["workflow.restart", "nosuch"], ["workflow.replay"], ["workflow.replay", "nosuch"],
     ["workflow.replay", "b1", "--workflow", "nosuch"], ["workflow.replay", "b1", "--module", "bad_raises"],
     ["task.info"], ["task.info", "b1"], ["task.info", "b1", "nosuch"], ["task.info", "increment", "b1"],

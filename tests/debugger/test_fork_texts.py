@@ -149,6 +149,7 @@ def test_only_a_whole_record_says_that_a_run_is_a_fork() -> None:
     given = {"args": [], "kwargs": {}, EXTRA: {KEY: origin.member()}}
     assert forked_from({"input": json.dumps(given)}) == origin
     assert str(origin) == "forked from w at a-1: up to 2 results reused, 1 of them replaced"
+    assert origin.words(0, forked_children=2).endswith("replaced, beside those of 2 children that are forks")
     assert origin.words(1) == "forked from w at a-1: 1 result reused, 1 of them replaced"
     for name in ("workflow_id", "run_id", "at", "inherited", "results", "replaced"):
         for wrong in (None, {}, True):

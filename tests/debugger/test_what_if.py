@@ -104,6 +104,16 @@ def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd, tmp_
     assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
 
 
+def test_a_task_of_a_child_is_scaled_in_a_what_if_of_the_child(lab):
+    execution = lab.start(Mixed)
+    execution.signal("go", '"now"')
+    execution.result(timeout=30)
+    with pytest.raises(
+        UsageError, match=r"no task is named 'nap': .*in a what_if of the child: workflow-what_if\.child"
+    ):
+        execution.what_if(scale={"nap": 0.5})
+
+
 def test_more_workers_and_other_durations(lab):
     execution = lab.start(Naps, 6, 0.2)
     execution.result(timeout=30)

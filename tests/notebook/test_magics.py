@@ -156,7 +156,7 @@ def test_an_execution_may_be_named(defined: InteractiveShell) -> None:
     assert magic(defined, "workflow.tasks")["result"].tolist() == ["10"]
     assert magic(defined, "workflow.list")["workflow_id"].tolist() == ["second", "first"]
     assert "forked_from" not in repr(magic(defined, "workflow.list"))
-    magic(defined, "workflow.fork second --at 2 --new-id third")
+    magic(defined, "workflow.fork second --at 2 --workflow-id third")
     assert "forked_from" in repr(magic(defined, "workflow.list"))
 
 
