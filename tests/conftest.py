@@ -51,7 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out the trials marked `repeat`, try laws on fewer examples, and say so",
     )
-    parser.addoption("--slow-first", action="store_true", help="begin with the files that have tests marked `slow`")
+    parser.addoption(
+        "--slow-first", action="store_true", help="begin with the files that have tests marked `forks`, then `slow`"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,8 +91,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=_trials)
         items[:] = [item for item in items if item.get_closest_marker(marker) is None]
     if config.getoption("--slow-first"):
+        forks = {item.path for item in items if item.get_closest_marker("forks")}
         slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".ipynb"}
-        items.sort(key=lambda item: item.path not in slow)
+        items.sort(key=lambda item: (item.path not in forks, item.path not in slow))
 
 
 @pytest.hookimpl(optionalhook=True)

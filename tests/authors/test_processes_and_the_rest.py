@@ -20,6 +20,8 @@ from tests.notebook.kernel import Kernel
 
 assert simpleflow_lab.data.numpy_pandas
 
+pytestmark = pytest.mark.forks
+
 TASKS = {"task_list": "processes-and", "version": "1", "executor": "processes", "raises_on_failure": True}
 HERE = os.getpid()
 logger = logging.getLogger("tests.processes_and")

@@ -402,7 +402,8 @@ class Differs(Workflow):
 
 
 def test_what_another_kernel_defines_otherwise_is_reported_in_the_cell_that_starts_something(tmp_path: Path) -> None:
-    with Kernel(tmp_path / "store.sqlite") as first, Kernel(tmp_path / "store.sqlite") as second:
+    store = tmp_path / "store.sqlite"
+    with Kernel(store, extension=False) as first, Kernel(store, extension=False) as second:
         for edition, kernel in enumerate((first, second)):
             assert kernel.run("from simpleflow_lab import Lab\nlab = Lab()").error is None
             assert kernel.run(DIFFERS.format(edition=edition)).error is None

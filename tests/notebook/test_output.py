@@ -162,7 +162,7 @@ def test_the_log_of_an_execution_shows_itself_and_is_a_command(kernel: Kernel) -
 
 def test_what_another_process_started_is_in_its_log_and_in_no_cell_here(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
-    with Kernel(store) as starts, Kernel(store) as works:
+    with Kernel(store, extension=False) as starts, Kernel(store, extension=False) as works:
         for kernel in (starts, works):
             assert kernel.run("import logging\nlogging.basicConfig(format='%(message)s')").error is None
             assert kernel.run(DEFINITIONS).error is None
@@ -186,11 +186,11 @@ def test_what_another_process_started_is_in_its_log_and_in_no_cell_here(tmp_path
 
 def test_a_log_survives_the_kernel_that_wrote_it(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
-    with Kernel(store) as kernel:
+    with Kernel(store, extension=False) as kernel:
         assert kernel.run(DEFINITIONS).error is None
         assert kernel.run("Lab().start(Says, 'kept', workflow_id='kept').result(60)").error is None
         kernel.kill()
-    with Kernel(store) as kernel:
+    with Kernel(store, extension=False) as kernel:
         told = kernel.run("from simpleflow_lab import Lab\nprint(Lab().execution('kept').logs().text)").stdout
     assert told.splitlines()[0] == "workflow kept"
     assert "activity kept.2" in told
@@ -215,7 +215,8 @@ class Shows(Workflow):
 
 @pytest.mark.parametrize("owner", ["starter", "runner"])
 def test_what_another_kernel_prints_for_an_execution_lands_in_the_cell_that_started_it(tmp_path: Path, owner: str):
-    with Kernel(tmp_path / "store.sqlite") as starter, Kernel(tmp_path / "store.sqlite") as runner:
+    store = tmp_path / "store.sqlite"
+    with Kernel(store, extension=False) as starter, Kernel(store, extension=False) as runner:
         for kernel, serve in (
             ((starter, "nothing"), (runner, "everything"))
             if owner == "starter"

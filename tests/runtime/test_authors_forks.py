@@ -9,6 +9,8 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
 
+pytestmark = pytest.mark.forks
+
 
 class One(Workflow):
     """One activity."""

@@ -17,6 +17,8 @@ from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.runtime.log_writer import LoggedExecution, LogWriter
 from simpleflow_lab.service.execution_logs import MAX_RECORDS, page_from_json
 
+pytestmark = pytest.mark.forks
+
 TASKS = {"task_list": "log-writer", "version": "1"}
 
 

@@ -13,6 +13,8 @@ import pytest
 from simpleflow_lab import Lab, Workflow, activity
 from tests.examples_count import repeats
 
+pytestmark = pytest.mark.forks
+
 
 class Maps(Workflow):
     name = "forks.maps"

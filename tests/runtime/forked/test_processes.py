@@ -30,7 +30,7 @@ from tests.notebook.kernel import Kernel
 from tests.runtime import by_hand
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.forks]
 
 TASKS = {"task_list": "processes", "version": "1", "executor": "processes", "raises_on_failure": True}
 
