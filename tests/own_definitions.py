@@ -20,17 +20,19 @@ from typing import Any
 from simpleflow_lab import activity, workflow
 
 _REGISTRIES: tuple[dict[Any, Any], ...] = (activity.registry, workflow.registry)
-_set_aside: dict[str, list[tuple[dict[Any, Any], Any, Any]]] = {}
-"""By module: registry, key and definition."""
+_Place = tuple[Any, Any]
+"""Where a definition is: the number of its registry, or else the type that several workflows may have; and its key."""
+_set_aside: dict[str, list[tuple[_Place, Any]]] = {}
+"""By module: places and definitions."""
 _current: str | None = None
 """The module whose definitions are in the registries."""
 
 
 def set_aside() -> None:
     """Take what the test files that were imported define out of the registries."""
-    for registry, key, definition in list(_of_test_files()):
-        _set_aside.setdefault(definition.__module__, []).append((registry, key, definition))
-        del registry[key]
+    for place, definition in list(_of_test_files()):
+        _set_aside.setdefault(definition.__module__, []).append((place, definition))
+        _remove(place)
 
 
 def bring_in(module: ModuleType | None) -> None:
@@ -41,17 +43,16 @@ def bring_in(module: ModuleType | None) -> None:
     if name == _current:
         return
     _current = name
-    for registry, key, _ in list(_of_test_files()):
-        del registry[key]
+    for place, _ in list(_of_test_files()):
+        _remove(place)
     for each in sorted(_with_imported(module)):
-        for registry, key, definition in _set_aside.get(each, ()):
-            registry[key] = definition
+        for place, definition in _set_aside.get(each, ()):
+            _put(place, definition)
 
 
 def undone(module: ModuleType) -> Callable[[], None]:
     """Gives what makes the definitions of a test file those that they are now."""
     before = _of_file(module)
-    of_one_type = {kind: dict(workflow.same_type[kind]) for _, kind in before if kind in workflow.same_type}
     of_programs = {id(definition) for definition in _of_programs()}
 
     def undo() -> None:
@@ -60,23 +61,18 @@ def undone(module: ModuleType) -> Callable[[], None]:
                 workflow.forget(definition)
             else:
                 del activity.registry[definition.name, definition.version]
-        for number, key in _of_file(module).keys() - before.keys():
-            del _REGISTRIES[number][key]
-        for (number, key), definition in before.items():
-            _REGISTRIES[number][key] = definition
-        workflow.same_type.update(of_one_type)
+        after = _of_file(module)
+        if [*after.items()] != [*before.items()]:  # their order counts, too: of one type the latest is found
+            for place in after:
+                _remove(place)
+            for place, definition in before.items():
+                _put(place, definition)
 
     return undo
 
 
-def _of_file(module: ModuleType) -> dict[tuple[int, Any], Any]:
-    """By the number of the registry and the key."""
-    return {
-        (number, key): definition
-        for number, registry in enumerate(_REGISTRIES)
-        for key, definition in registry.items()
-        if definition.__module__ == module.__name__
-    }
+def _of_file(module: ModuleType) -> dict[_Place, Any]:
+    return {place: definition for place, definition in _all() if definition.__module__ == module.__name__}
 
 
 def _of_programs() -> list[Any]:
@@ -86,11 +82,37 @@ def _of_programs() -> list[Any]:
     return [each for each in found if each.__module__.startswith("__")]
 
 
-def _of_test_files() -> Iterator[tuple[dict[Any, Any], Any, Any]]:
-    for registry in _REGISTRIES:
+def _of_test_files() -> Iterator[tuple[_Place, Any]]:
+    for place, definition in _all():
+        if definition.__module__.rpartition(".")[2].startswith("test_"):
+            yield place, definition
+
+
+def _all() -> Iterator[tuple[_Place, Any]]:
+    for number, registry in enumerate(_REGISTRIES):
         for key, definition in registry.items():
-            if definition.__module__.rpartition(".")[2].startswith("test_"):
-                yield registry, key, definition
+            yield (number, key), definition
+    for kind, same in workflow.same_type.items():
+        for name, definition in same.items():
+            yield (kind, name), definition
+
+
+def _put(place: _Place, definition: Any) -> None:
+    where, key = place
+    if isinstance(where, int):
+        _REGISTRIES[where][key] = definition
+    else:
+        workflow.same_type.setdefault(where, {})[key] = definition
+
+
+def _remove(place: _Place) -> None:
+    where, key = place
+    if isinstance(where, int):
+        del _REGISTRIES[where][key]
+    else:
+        del workflow.same_type[where][key]
+        if not workflow.same_type[where]:
+            del workflow.same_type[where]
 
 
 def _with_imported(module: ModuleType | None) -> set[str]:
