@@ -99,7 +99,7 @@ class AttemptRows:
         self._rows: list[list[Any]] = []
         self._by_event: dict[int, list[Any]] = {}
         """Each attempt by the event that opened it."""
-        self._latest: dict[tuple[str, Any], list[Any]] = {}
+        self._latest: dict[str, dict[Any, list[Any]]] = {kind: {} for kind in ATTEMPTS}
         """The latest attempt of each kind and id."""
         self.followed: set[int] = set()
         """The places of the other ones."""
@@ -151,8 +151,8 @@ class AttemptRows:
                 kind, id = plan.kind, attributes.get(plan.id_attribute)
                 if id is None:
                     raise HistoryError(f"event {event_id}: {event_type} has no {plan.id_attribute}")
-                key = kind, id
-                place, number, before = len(rows), 1, latest.get(key)
+                latest_of_kind = latest[kind]
+                place, number, before = len(rows), 1, latest_of_kind.get(id)
                 if before is not None:  # which is not the latest any more
                     number += before[_NUMBER]
                     self.followed.add(before[_PLACE])
@@ -161,7 +161,7 @@ class AttemptRows:
                 started = event if plan.starts else None
                 row = [kind, id, event, number, plan.state, started, None, False, place, before, plan]
                 rows.append(row)
-                latest[key] = by_event[event_id] = row
+                latest_of_kind[id] = by_event[event_id] = row
                 still_open[place] = None
             if plan.closes:
                 if row[_CLOSED] is None:
@@ -180,7 +180,7 @@ class AttemptRows:
     def _named(self, event: HistoryEvent, plan: Plan) -> list[Any]:
         """The latest open attempt with the id that this event names."""
         assert plan.follows_open is not None
-        row = self._latest.get((plan.kind, str(event.attributes.get(plan.follows_open))))
+        row = self._latest[plan.kind].get(str(event.attributes.get(plan.follows_open)))
         while row is not None and row[_CLOSED] is not None:
             row = row[_BEFORE]
         if row is None:

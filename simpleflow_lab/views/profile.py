@@ -71,15 +71,15 @@ def _statistics(
     whole: float,
 ) -> tuple[float | int | None, ...]:
     """Those of the attempts at these places, which ran and waited for so long."""
-    ids, states, still_open = (map(columns[name].__getitem__, places) for name in ("id", "state", "open"))
+    ids, states, still_open = columns["id"], columns["state"], columns["open"]
     running = running[~np.isnan(running)]
     total = float(running.sum())
     started = len(running) > 0
     return (
-        len(set(ids)),
+        len({ids[place] for place in places}),
         len(places),
-        sum(map(FAILURES.__contains__, states)),  # of a timer it would not be as simple
-        sum(still_open),
+        sum([states[place] in FAILURES for place in places]),  # of a timer it would not be as simple
+        sum([still_open[place] for place in places]),
         total,
         float(running.mean()) if started else None,
         float(np.median(running)) if started else None,
