@@ -45,7 +45,7 @@ from simpleflow_lab.replay.refused_closes import (
 )
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.replay.spliced_observer import SplicedObserver
-from simpleflow_lab.replay.upstream_decisions import match_raising_at_once
+from simpleflow_lab.replay.upstream_decisions import match_raising_at_once, raise_all_at_once
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 from simpleflow_lab.swf import event_types
 from simpleflow_lab.swf.event_types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, EventType
@@ -148,7 +148,8 @@ class Replay:
         """The decisions for the decision task that this event started. Call `feed` before.
 
         With `dry` they are only inspected: no hook of a close runs, output is muted, the code sees `is_replaying`, and
-        no command counts as sent. A replay that made a dry decision makes only dry ones.
+        no command counts as sent. A replay that made a dry decision makes only dry ones. One that another decider than
+        ours is about to make is made as simpleflow's does.
 
         Raises `DecisionTaskError` for what must not close the execution.
         """
@@ -175,6 +176,8 @@ class Replay:
                 self._run_to(started_event_id, None)
         else:
             self._run_to(started_event_id, None)
+        if dry and self._reader.decider_of(started_event_id) is None:
+            raise_all_at_once(self._code, self._observer)
         room = self._room()
         selection = select(self._run, self._kinds, room=room)
         self._note_budgets(room, selection)

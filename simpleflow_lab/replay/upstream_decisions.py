@@ -12,6 +12,13 @@ from simpleflow_lab.replay.observer import Observer
 from simpleflow_lab.replay.workflow_code import WorkflowCode
 
 
+def raise_all_at_once(code: WorkflowCode, observer: Observer | None) -> None:
+    """Raise every failure that nothing read where `run` waits, as simpleflow does in the decision that sees it."""
+    while (failed := code.raise_at_once()) is not None:
+        if observer is not None:
+            observer.raised_at_once(failed)
+
+
 def match_raising_at_once(
     batch: DecisionBatch,
     matched: Matched,

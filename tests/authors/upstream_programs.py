@@ -23,8 +23,7 @@ class Program(NamedTuple):
     upstream: bool = True
     """Upstream gives the same."""
     as_long: bool = True
-    """Upstream's decider takes as many decisions, and waits for as much: it waits for each marker and canceled timer
-    until its next decision, and for nothing more once a task has failed."""
+    """Upstream's decider takes as many decisions: it waits for each marker and canceled timer until its next one."""
 
 
 PROGRAMS: Sequence[Program] = (
@@ -71,9 +70,9 @@ PROGRAMS: Sequence[Program] = (
     Program("signals.TwoLevelsWorkflow", [], [2, 2]),
     Program("blocked.EitherWorkflow", [], [150, "hired"]),
     Program("failing.QuietWorkflow", [], [None, "ValueError: nobody minds", True]),
-    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True, as_long=False),
-    Program("failing.FailsMeanwhileWorkflow", [], "this fails the workflow", fails=True, as_long=False),
-    Program("failing.CleansUpWorkflow", [], "cleaned up", as_long=False),
+    Program("failing.FailingWorkflow", [], "this fails the workflow", fails=True),
+    Program("failing.FailsMeanwhileWorkflow", [], "this fails the workflow", fails=True),
+    Program("failing.CleansUpWorkflow", [], "cleaned up"),
     Program("failing.MendingWorkflow", [], ["\033[92mwent well\033[0m", None]),
     Program("jumbo.JumboWorkflow", ["a"], 50_000, upstream=False),
     Program("steps.StepWorkflow", [], ["aloud", "forced", "numbers"], upstream=False),

@@ -417,3 +417,41 @@ def test_simpleflow_asks_again_at_once_for_what_was_refused_for_want_of_room(ide
     same = RecordedExecution(story.history()).what_if(Naps)
     assert same.status == "COMPLETED"
     assert same.seconds == pytest.approx(same.recorded_seconds, abs=0.002)
+
+
+@activity.with_attributes(name="what_if.raising", raises_on_failure=True, **TASKS)
+def raising():
+    raise ValueError("no")
+
+
+class WaitsForBoth(Workflow):
+    name, version, task_list = "what_if.waits_for_both", "1", "what-if-decisions"
+
+    def run(self):
+        slow, failed = self.submit(nap, "slow", 1), self.submit(raising)
+        futures.wait([slow, failed])
+        return failed.result
+
+
+@pytest.mark.parametrize("identity", [OURS, UPSTREAM])
+def test_a_failure_is_raised_when_the_decider_of_the_history_raises_it(identity: str) -> None:
+    story = Story("what_if.waits_for_both", identity=identity)
+    story.decide(0.1)
+    slow, failing = (
+        story.schedule(f"activity-{name}-1", activityType={"name": name, "version": "1"}, input=text)
+        for name, text in (
+            ("what_if.nap", '{"args":["slow",1],"kwargs":{}}'),
+            ("what_if.raising", '{"args":[],"kwargs":{}}'),
+        )
+    )
+    story.start(slow)
+    story.start(failing)
+    story.after(0.2).fail(failing, "ValueError: no")
+    story.decide(0.1)
+    if identity == OURS:
+        story.after(0.7).complete(slow, '"slow"')
+        story.decide(0.1)
+    story.end("Failed", reason="ValueError: no", decisionTaskCompletedEventId=story.decided)
+    same = RecordedExecution(story.history()).what_if(WaitsForBoth)
+    assert same.status == "FAILED"
+    assert same.seconds == pytest.approx(same.recorded_seconds, abs=0.002)
