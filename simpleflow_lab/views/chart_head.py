@@ -9,6 +9,7 @@ from simpleflow_lab.views.formatting import duration, shortened
 from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.style import STATUSES
 from simpleflow_lab.views.summary import ExecutionSummary
+from simpleflow_lab.views.svg_text import plain_text
 
 INK: Final = "#888"
 """The colour of text and lines, on light and on dark pages."""
@@ -19,17 +20,23 @@ HEAD: Final = 76
 _LINE: Final = 22
 _LINE_LIMIT: Final = 30
 """Characters of a line of the title: as many as there is room for on a page of 320 pixels."""
+_SUBTITLE_LINE: Final = 17
+_SUBTITLE_LIMIT: Final = 42
+"""Those of a line of the subtitle."""
 
 
 def head_height(layout: Any) -> int:
     """Pixels above the plot of a chart with this layout."""
-    return HEAD + _LINE * str(layout["title"]["text"]).count("<br>")
+    title = layout["title"]
+    return (
+        HEAD + _LINE * str(title["text"]).count("<br>") + _SUBTITLE_LINE * str(title["subtitle"]["text"]).count("<br>")
+    )
 
 
 def chart_layout(summary: ExecutionSummary, *parts: str, title: str | None) -> dict[str, Any]:
     """What the layouts of all charts have. The subtitle ends with these parts, which are escaped."""
     status = STATUSES[summary.status]
-    subtitle = " · ".join([f"{status.glyph} {status.word}", duration(summary.duration), *parts])
+    subtitle = _subtitle(" · ".join([f"{status.glyph} {status.word}", duration(summary.duration), *parts]))
     lines = _lines(shortened(title or summary.workflow_type))
     return {
         "title": {
@@ -51,6 +58,20 @@ def chart_layout(summary: ExecutionSummary, *parts: str, title: str | None) -> d
         "legend": {"orientation": "h", "x": 0, "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom"},
         "showlegend": True,
     }
+
+
+def _subtitle(text: str) -> str:
+    """A subtitle, which is escaped, in lines that end at a space."""
+    if len(text) <= _SUBTITLE_LIMIT:
+        return text
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".lstrip()
+        if len(plain_text(longer)) <= _SUBTITLE_LIMIT:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "<br>".join(line for line in lines if line)
 
 
 def _lines(title: str) -> list[str]:

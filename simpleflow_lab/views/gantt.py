@@ -106,6 +106,10 @@ def gantt(
 
 OPTIONS: Final = ("by", "elapsed", "fold", "lineage", "max_bars", "title", "until", "waits")
 """What else may be said of a chart whose history is known."""
+_LEGEND: Final = 63
+"""Pixels that the legend takes at most, if it has room for what it takes on a wide page."""
+_BELOW: Final = 175
+"""Pixels that legend and times take on a narrow page."""
 _WAITS_LIMIT: Final = 110
 """Characters of a subtitle that say what an open execution waits for."""
 
@@ -170,7 +174,8 @@ def _layout(
     margin = max((end - start) * 0.02, datetime.timedelta(milliseconds=20))
     rows = max(drawing.rows, 1)
     plot = max(rows * drawing.row_height, 60)
-    bottom = max(46 + 21 * drawing.legend_rows(), 200 - plot)  # on a narrow page the legend is high
+    # On a narrow page the legend is high, times stand upright, and rows may be half as high.
+    bottom = max(46 + 21 * drawing.legend_rows(), _BELOW - plot * 6 // 13)
     return {
         **head,
         "height": head_height(head) + plot + bottom,
@@ -180,13 +185,14 @@ def _layout(
         "dragmode": "zoom",
         "modebar": {"remove": ["sendChartToCloud", "lasso2d", "select2d"], "bgcolor": "rgba(0,0,0,0)", "color": INK},
         "hoverlabel": {**head["hoverlabel"], "align": "left"},
-        "legend": {**head["legend"], "traceorder": "normal"},
+        # On a narrow page it has many lines: it scrolls before the rows become too low for their labels.
+        "legend": {**head["legend"], "traceorder": "normal", "maxheight": max(_LEGEND, 21 * drawing.legend_rows())},
         "xaxis": {
             "type": "date",
             "range": [_plain(start, -margin), _plain(end, max(margin, _room_for_labels(drawing, start, end)))],
             "gridcolor": _GRID,
             "zeroline": False,
-            "tickangle": 0,
+            "autotickangles": [0, 90],
             "title": {"text": "time (UTC)", "font": {"size": 11}},
         },
         "yaxis": {

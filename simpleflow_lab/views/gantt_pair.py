@@ -40,7 +40,7 @@ def gantt_pair(a: History | FoldedHistory, b: History | FoldedHistory, *, max_ba
     layout["xaxis"] |= {
         "range": _range(above.layout.xaxis.range, [np.datetime64(each) + shift for each in below.layout.xaxis.range]),
         "anchor": "y2",
-        "title": {"text": "time (UTC) of the upper one; the lower one begins with it", "font": {"size": 11}},
+        "title": {"text": "time (UTC) of the upper one;<br>the lower one begins with it", "font": {"size": 11}},
     }
     shapes = [shape.to_plotly_json() | {"yref": "y2"} for shape in below.layout.shapes]
     layout["shapes"] = [*layout.get("shapes", ()), *shapes]

@@ -25,6 +25,7 @@ _LABELS: Final = 0.34
 _NUMBERS: Final = 36
 """Pixels for the labels of an axis of numbers."""
 _LEGEND_ROW: Final = 21
+_SUBTITLE_LINE: Final = 17
 _GRID: Final = "#808080"
 _TICKS: Final = 7
 """Ticks of an axis, at most about."""
@@ -86,9 +87,11 @@ class _Picture:
             left = max(left, _NUMBERS)
         self._left = min(left, width * _LABELS) + 22
         self._right = width - 20.0
+        self._subtitle = _lines_in(self._layout.title.subtitle.text or "", self._width - 28, 13)
         self._legend = self._legend_entries()
         rows = self._legend_rows()
-        self._top = 62.0 + _LEGEND_ROW * len(rows) + 8
+        self._legend_top = 62.0 + _SUBTITLE_LINE * max(len(self._subtitle) - 1, 0)
+        self._top = self._legend_top + _LEGEND_ROW * len(rows) + 8
         self._rows = rows
         margin = self._layout.margin
         plot = (self._layout.height or 450) - (margin.t or 80) - (margin.b or 60)
@@ -96,7 +99,8 @@ class _Picture:
         self._height = self._top + self._plot_height + 46
         self._x_range = self._range_of_x()
         self._ticks = self._x_ticks() if self._layout.xaxis.visible is not False else []
-        self._x_title_drop = 14 if self._meets_a_label(self._layout.xaxis.title.text or "") else 0
+        self._x_title = (self._layout.xaxis.title.text or "").replace("<br>", " ")
+        self._x_title_drop = 14 if self._meets_a_label(self._x_title) else 0
         self._height += self._x_title_drop
         # Several pictures may stand in one page: what has the same name there must be the same.
         self._clip = f"sfl-plot-{self._left:.0f}-{self._top:.0f}-{width}-{self._plot_height:.0f}"
@@ -161,8 +165,8 @@ class _Picture:
         title = self._layout.title
         if title.text:
             yield _text_in(title_on_one_line(title.text), self._width - 28, 14, 26, size=17)
-        if title.subtitle.text:
-            yield _text_in(title.subtitle.text, self._width - 28, 14, 47, size=13)
+        for number, line in enumerate(self._subtitle):
+            yield _text_in(line, self._width - 28, 14, 47 + _SUBTITLE_LINE * number, size=13)
 
     # -- axes --
 
@@ -176,8 +180,8 @@ class _Picture:
             yield f'<path d="{line}" stroke="{_GRID}" stroke-opacity=".22" fill="none"/>'
             if label:
                 yield text_element(label, self._centre(x, label), bottom + 16, size=11, anchor="middle")
-        if axis.title.text:
-            title = _fitting(axis.title.text, self._width - 8, 11)
+        if self._x_title:
+            title = _fitting(self._x_title, self._width - 8, 11)
             middle = self._centre((self._left + self._right) / 2, title)
             yield text_element(title, middle, bottom + 35 + self._x_title_drop, size=11, anchor="middle")
 
@@ -377,7 +381,7 @@ class _Picture:
 
     def _legend_elements(self) -> Iterator[str]:
         for number, row in enumerate(self._rows):
-            y = 66.0 + _LEGEND_ROW * number
+            y = self._legend_top + 4 + _LEGEND_ROW * number
             for x, trace in row:
                 yield self._swatch(trace, x, y)
                 yield text_element(str(trace.name), x + 24, y, middle=True)
@@ -561,6 +565,12 @@ def _text_in(text: str, room: float, x: float, y: float, *, size: float = 12, **
     fitting = _fitting(text, room, size)
     width = width_of(fitting, size)
     return text_element(fitting, x, y, size=size, length=width if width * _WIDER > room else None, **how)
+
+
+def _lines_in(text: str, room: float, size: float) -> list[str]:
+    """A text on one line if there is room for it, else with the breaks that it has."""
+    one = text.replace("<br>", " ")
+    return ([one] if width_of(one, size) <= room else text.split("<br>")) if text else []
 
 
 def _fitting(label: str, room: float, size: float = 12) -> str:

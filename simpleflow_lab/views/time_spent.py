@@ -199,7 +199,7 @@ def concurrency(
         # plotly would cut a name after 15 characters, and in the middle of what is escaped; ours are short
         "hoverlabel": {**head["hoverlabel"], "namelength": -1},
         "xaxis": {"type": "date", "range": [_plain(start), _plain(end)], "gridcolor": "rgba(128,128,128,.22)",
-               "title": {"text": "time (UTC)", "font": {"size": 11}}},
+               "autotickangles": [0, 90], "title": {"text": "time (UTC)", "font": {"size": 11}}},
         **axes,
     }  # fmt: skip
     return Chart(lines, layout)

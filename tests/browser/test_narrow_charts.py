@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from plotly.offline import get_plotlyjs
 
 from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.replay.task_records import HistoryWithRecords
+from simpleflow_lab.swf.history import History
 from tests.browser.jupyterlab import Chromium, chromium_path
-from tests.views.story import Story
-from tests.views.troubles import waits_between_retries
+from tests.views.story import Story, eventful
+from tests.views.troubles import forgotten_signal, waits_between_retries
 
 pytestmark = [
     pytest.mark.browser,
@@ -48,7 +50,7 @@ CUT = """async ([figure, width]) => {
     document.body.replaceChildren(at);
     await Plotly.newPlot(at, figure.data, { ...figure.layout, width });
     const { left, top } = at.getBoundingClientRect();
-    return [...at.querySelectorAll(".gtitle, .annotation-text")]
+    return [...at.querySelectorAll(".gtitle, .gtitle-subtitle, .xtitle, .annotation-text")]
       .map(text => [text.textContent, text.getBoundingClientRect()])
       .filter(([, of]) => of.left < left || of.right > left + width || of.top < top).map(([text]) => text);
   }"""
@@ -72,3 +74,49 @@ def test_no_title_is_cut_at_the_edge_of_a_narrow_page() -> None:
                 (_, subtitle), (top, _), _ = page.evaluate(TOPS_AND_BOTTOMS, [json.loads(chart.to_json()), width])
                 assert subtitle <= top
         assert "nightly.load-the-warehouse-of-the-northern-shops-a" in charts[0].to_svg()
+
+
+OVERLAPPING = """async ([figure, width]) => {
+    const at = document.createElement("div");
+    document.body.replaceChildren(at);
+    await Plotly.newPlot(at, figure.data, { ...figure.layout, width });
+    const found = [];
+    for (const axis of [".xtick text", ".ytick text"]) {
+      const boxes = [...at.querySelectorAll(axis)].map(text => [text.textContent, text.getBoundingClientRect()]);
+      boxes.forEach(([one, a], place) => boxes.slice(place + 1).forEach(([other, b]) => {
+        // Lines of texts have room above and below their letters.
+        if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 6 && b.top < a.bottom - 6) {
+          found.push([one, other]);
+        }
+      }));
+    }
+    return found;
+  }"""
+
+
+def short_run() -> Story:
+    """Three tasks of some milliseconds each."""
+    story = Story("shop.quick")
+    story.decide(0.004)
+    for number in range(3):
+        story.at(0.01 * number + 0.01).start(task := story.schedule(f"activity-shop.price-{number}", "shop.price"))
+        story.at(0.01 * number + 0.015).complete(task)
+    story.decide(0.003)
+    story.end()
+    return story
+
+
+@pytest.mark.parametrize("history", [short_run().history, waits_between_retries, eventful, forgotten_signal])
+def test_times_and_tasks_are_readable_and_no_subtitle_is_cut_on_a_narrow_page(history: Callable[[], History]) -> None:
+    execution = RecordedExecution(HistoryWithRecords(history()), "narrow")
+    charts = [execution.gantt(), execution.gantt(elapsed=True), execution.concurrency()]
+    with Chromium() as chromium:
+        page = chromium.blank()
+        page.add_script_tag(content=get_plotlyjs())
+        for chart in charts:
+            for width in WIDTHS:
+                figure = json.loads(chart.to_json())
+                assert page.evaluate(OVERLAPPING, [figure, width]) == []
+                assert page.evaluate(CUT, [figure, width]) == []
+                (_, subtitle), (top, bottom), (legend, _) = page.evaluate(TOPS_AND_BOTTOMS, [figure, width])
+                assert subtitle <= top < bottom <= legend

@@ -106,7 +106,7 @@ def test_lanes_are_of_workers_or_of_task_lists_if_asked_for() -> None:
     labels = [str(text) for text in gantt(nights(), by="worker").layout.yaxis.ticktext]
 
     assert {"worker-0 × 4", "worker-1 × 4"} <= set(labels)
-    assert "in lanes by worker" in gantt(nights(), by="worker").layout.title.subtitle.text
+    assert "in lanes by worker" in gantt(nights(), by="worker").layout.title.subtitle.text.replace("<br>", " ")
     assert any(text.endswith("× 8") for text in gantt(nights(), by="task_list").layout.yaxis.ticktext)
     with pytest.raises(UsageError, match="lanes are drawn by name, worker, task_list, not by 'colour'"):
         gantt(nights(), by="colour")
