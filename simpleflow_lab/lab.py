@@ -547,4 +547,9 @@ _open_labs: Final[set[Lab]] = set()
 def _close_all() -> None:
     """Close the Labs when the process ends, so that the next process finds their stores closed."""
     for lab in list(_open_labs):
+        if not lab._releases_polls and any(worker.waiting_polls for worker in lab._pool.workers):
+            lab._notice(
+                f"{lab.address} was not closed: a task that one of its last polls still gets comes back by its "
+                "timeout; closing it waits for them"
+            )
         lab._close(seconds=END_SECONDS)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from tests.examples_count import trials
 pytestmark = pytest.mark.slow
 
 Command = Callable[..., Any]
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "aws://eu-west-1/etl"
 
 WORDS: dict[str, list[str]] = {
@@ -123,6 +127,22 @@ def test_what_starts_an_execution_for_others_takes_no_task_along(on_amazon: Comm
     assert [event["type"] for event in events] == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
     assert polls(amazon) == before
     assert on_amazon("workflow.terminate", "for-others").code == 0
+
+
+NEVER_CLOSED = """
+from examples.basic import BasicWorkflow
+from simpleflow_lab import Lab
+lab = Lab("aws://eu-west-1/etl")
+print(lab.start(BasicWorkflow, 1, 0).result(timeout=60))
+"""
+
+
+@pytest.mark.usefixtures("amazon")
+def test_a_program_that_ends_without_closing_its_lab_is_told_what_becomes_of_its_last_polls() -> None:
+    ended = subprocess.run([sys.executable, "-c", NEVER_CLOSED], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "4"), ended.stderr
+    assert "aws://eu-west-1/etl was not closed: a task that one of its last polls" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_an_execution_of_a_list_is_asked_for_once(on_amazon: Command, amazon: SimulatedAmazon) -> None:
