@@ -21,6 +21,7 @@ from simpleflow_lab import Lab, Workflow, activity, open_history
 from simpleflow_lab.commands.command_table import MODULES, run, table
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
+from tests.examples_count import trials
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -564,13 +565,13 @@ SCRIPTS = {"bash": IN_BASH, "fish": IN_FISH, "zsh": IN_ZSH}
     ("shell", "line", "completed"),
     [
         ("bash", "workflow.sta", ["workflow.start", "workflow.statistics"]),
-        ("fish", "workflow.sta", ["workflow.start", "workflow.statistics"]),
-        *((shell, "workflow sig", ["signal"]) for shell in SCRIPTS),
+        *trials([("fish", "workflow.sta", ["workflow.start", "workflow.statistics"])]),
+        *trials((shell, "workflow sig", ["signal"]) for shell in SCRIPTS),
         *((shell, "workflow.info alone", ["alone-among-them"]) for shell in SCRIPTS),
         *((shell, "workflow.list --columns status,sta", ["status,started"]) for shell in SCRIPTS),
         *((shell, "workflow.list --sort -star", ["-started"]) for shell in ("bash", "zsh")),
         *((shell, "workflow.list --sort=-star", ["--sort=-started"]) for shell in ("fish", "zsh")),
-        *((shell, "task.info night-2 activity-operated.l", ["activity-operated.load-1"]) for shell in SCRIPTS),
+        *trials((shell, "task.info night-2 activity-operated.l", ["activity-operated.load-1"]) for shell in SCRIPTS),
         *((shell, "open ./only", ["./only.json"]) for shell in ("fish", "zsh")),
     ],
 )

@@ -61,19 +61,10 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         yield begin
 
 
-def test_account_region_and_domain_are_told_once_and_as_no_warning(start: Start) -> None:
-    decides = start("decider.start", "-N", "2", *MODULE)
-    until(lambda: "Amazon SWF: account" in decides.said)
-    until(lambda: len(decides.children()) == 2)
-    assert decides.stop() == 0
-    assert decides.said.count("Amazon SWF: account") == 1
-    assert "WARNING" not in decides.said
-
-
 def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(start: Start, tmp_path: Path) -> None:
     with Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab:
         execution = lab.start(flows.Gate, str(tmp_path))
-        decides = start("decider.start", "-N", "1", *MODULE)
+        decides = start("decider.start", "-N", "2", *MODULE)
         works = start("worker.start", "-N", "1", *MODULE)
         (began,) = until(lambda: list(tmp_path.glob("began-*")))
         # Amazon SWF does not tell who polls: the supervisors of this machine do.
@@ -96,8 +87,12 @@ def test_they_serve_are_listed_on_this_machine_and_give_back_what_is_canceled(st
         assert [is_given_back(attributes["details"]) for attributes in failed] == [True]
         # A poll that waits is in progress, too: they end when it has ended.
         assert again.stop() == 0
+        until(lambda: len(decides.children()) == 2)
         assert decides.stop() == 0
         assert not lab.pollers()
+        # Account, region and domain are told once for all processes of a command, and are no warning.
+        assert decides.said.count("Amazon SWF: account") == 1
+        assert "WARNING" not in decides.said
 
 
 @pytest.mark.trial

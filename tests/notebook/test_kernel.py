@@ -357,6 +357,7 @@ def test_a_killed_kernel_loses_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "notes").read_text().split() == ["1", "2", "2"]
 
 
+@pytest.mark.trial
 def test_running_the_cell_again_with_the_same_id_takes_the_execution_up(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     with Kernel(store) as first:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples_count import trials
 from tests.notebook.kernel import Kernel, Reply
 
 pytestmark = pytest.mark.slow
@@ -213,7 +214,7 @@ class Shows(Workflow):
 """
 
 
-@pytest.mark.parametrize("owner", ["starter", "runner"])
+@pytest.mark.parametrize("owner", ["starter", *trials(["runner"])])
 def test_what_another_kernel_prints_for_an_execution_lands_in_the_cell_that_started_it(tmp_path: Path, owner: str):
     store = tmp_path / "store.sqlite"
     with Kernel(store, extension=False) as starter, Kernel(store, extension=False) as runner:
