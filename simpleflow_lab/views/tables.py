@@ -37,7 +37,7 @@ _TEXT_DTYPE: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "o
 def times(values: Sequence[datetime.datetime | None] | Times) -> pd.Series[Any]:
     """A column of times: `datetime64[ms, UTC]`."""
     known = values if isinstance(values, np.ndarray) else milliseconds(values)
-    column: pd.Series[Any] = pd.Series(known, copy=True).dt.tz_localize("UTC")
+    column: pd.Series[Any] = pd.Series(known).dt.tz_localize("UTC")
     return column
 
 

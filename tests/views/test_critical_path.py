@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.views.attempts import Attempt, AttemptColumns
 from simpleflow_lab.views.critical_path import critical_path
+from simpleflow_lab.views.list_loads import loads_of
 from tests.examples_count import examples
 from tests.views.path_laws import check_path
 from tests.views.story import eventful, large, when
@@ -43,3 +46,38 @@ def test_clocks_that_go_back_break_no_law(steps: list[int]) -> None:
         at += steps[number % len(steps)]
         moved.append(HistoryEvent(event.id, event.type, when(at), event.attributes))
     check_path(History(moved))
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=20)
+
+
+@examples(100, 5_000)
+@given(SPANS)
+def test_the_load_of_a_task_list_is_what_counting_at_each_start_gives(spans: list[tuple[int, int, int]]) -> None:
+    """Of what ends and begins at one time, the end comes first."""
+    attempts = [
+        Attempt(
+            kind="activity",
+            name="load",
+            version="1",
+            id=f"load-{number}",
+            attempt=1,
+            state="completed",
+            open=False,
+            scheduled=when(scheduled),
+            started=when(scheduled + waiting),
+            closed=when(scheduled + waiting + running),
+            task_list="etl",
+        )
+        for number, (scheduled, waiting, running) in enumerate(spans)
+    ]
+    load = loads_of(AttemptColumns.of(attempts), when(60))["etl"]
+    starts = [(each.started, each.closed) for each in attempts]
+    assert load.most_at_once == most_at_once(starts)
+    assert load.most_open == most_at_once([(each.scheduled, each.closed) for each in attempts])
+    assert load.busy[0][0] == min(start for start, _ in starts)
+
+
+def most_at_once(spans: list[tuple[Any, Any]]) -> int:
+    """The most that have begun and not ended at any of their starts."""
+    return max(sum(start <= at for start, _ in spans) - sum(end <= at for _, end in spans) for at, _ in spans)

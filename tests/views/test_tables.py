@@ -178,6 +178,14 @@ def test_a_table_is_the_callers_own() -> None:
     assert history.to_json() == before
 
 
+def test_times_of_a_table_are_not_those_of_the_next_one() -> None:
+    folded = fold_history(eventful())
+    first, second = tasks_table(folded), tasks_table(folded)
+    first["scheduled"].array[:] = pd.NaT
+    assert second["scheduled"].notna().all()
+    assert tasks_table(folded)["scheduled"].notna().all()
+
+
 def test_twenty_five_thousand_events_tabulate() -> None:
     history = large(8_300)
     assert len(history) == 24_908
