@@ -136,7 +136,10 @@ class _Spans:
 
     def average(self, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """How many of them cover each step between edges, on average over the step."""
-        covered: np.ndarray[Any, Any] = np.diff(_since(edges, self._starts) - _since(edges, self._ends))
+        # From the first edge on: sums of thousands of times since 1970 are more than a double holds.
+        first = edges[0]
+        begun, ended = (_since(edges - first, times - first) for times in (self._starts, self._ends))
+        covered: np.ndarray[Any, Any] = np.diff(begun - ended)
         return covered / np.diff(edges)
 
     def peak(self) -> int:

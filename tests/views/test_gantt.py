@@ -271,6 +271,18 @@ def test_more_lanes_than_fit_become_numbers_over_time() -> None:
     assert re.search(rf"<br>{len(tasks)}\.0 running<br>", hovers[len(hovers) // 2])
 
 
+def test_thousands_of_tasks_in_a_few_seconds_are_counted_exactly() -> None:
+    story = Story()
+    for i in range(8_000):  # each begins when the one before ends
+        story.at(i / 1000).run(f"a-{i}", start=i / 1000, end=(i + 1) / 1000)
+
+    figure = gantt(story.history())
+
+    running = [hover.split("<br>")[1] for hover in trace(figure, "running").hovertext]
+    assert set(running) == {"1.0 running"}
+    assert not [bar for bar in figure.data if bar.name == "waiting"], "none of them waited"
+
+
 def test_a_history_at_swfs_limit_stays_small() -> None:
     figure = gantt(large(8_300))
 
