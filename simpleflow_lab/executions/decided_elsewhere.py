@@ -59,6 +59,8 @@ class DecidedElsewhere:
         for initiated, child in list(self._children.items()) if depth < MAX_DEPTH else ():
             if not budget.take():
                 return
+            # The next look begins with those that this one leaves out: it costs the same of however many are open.
+            self._children[initiated] = self._children.pop(initiated)
             try:
                 child._look(None, budget, depth + 1)
             except UnknownResourceFault:  # it has closed, and is deleted
