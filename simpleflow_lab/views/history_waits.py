@@ -115,7 +115,8 @@ class _Rows:
 
     def decision(self, *, is_blocked: bool) -> Iterator[Wait]:
         tasks = [task for task in self._folded.decision_tasks if task.open]
-        for task in tasks[-1:]:
+        made = [task for task in tasks if task.started is not None]  # what is queued behind it waits for it
+        for task in (made or tasks)[-1:]:
             known = self._tasks.get(task.scheduled_event_id, {})
             if is_blocked and task.started is not None and not known.get("isSilent"):
                 continue  # its decider can't answer, which the blocked row says

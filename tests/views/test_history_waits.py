@@ -155,6 +155,23 @@ def test_a_decision_that_nobody_makes_and_one_that_is_made() -> None:
     assert only(waits_of(story.history()), "decision").what == "a decision: a decider has taken it"
 
 
+def test_the_decision_that_is_made_is_told_and_not_the_one_that_is_queued_behind_it() -> None:
+    story = decided()
+    task = story.schedule("load-1", "pkg.load")
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"}, startToCloseTimeout="300")
+    started = story.add("DecisionTaskStarted", scheduledEventId=scheduled, identity="there")
+    story.start(task)
+    story.add("DecisionTaskScheduled", taskList={"name": "deciders"}, startToCloseTimeout="300")
+    began = story.history()[started - 1].timestamp
+
+    def wait(seconds: int) -> Wait:
+        return only(waits_of(story.history(), until=began + datetime.timedelta(seconds=seconds)), "decision")
+
+    assert wait(1).what == "a decision: a decider has taken it"
+    assert wait(60).what == "a decision: a decider has taken it, and has not answered: there"
+    assert "when its timeout is over" in wait(60).to_do
+
+
 def test_a_decision_that_takes_long_is_told_with_its_process_and_line() -> None:
     story = Story()
     scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
