@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab import settings
 from simpleflow_lab.commands.session import Session
+from simpleflow_lab.views.shell_words import shell_words
 from simpleflow_lab.views.text_tables import visible_lines
 
 if TYPE_CHECKING:
@@ -40,4 +41,4 @@ def resume_command(session: Session, execution: Execution) -> str:
         words += ["--module", module]
     if execution.domain != settings.default_domain():
         words += ["--domain", execution.domain]
-    return f"{program(session)} {shlex.join([*words, execution.workflow_id])}"
+    return f"{program(session)} {shlex.join(words)} {shell_words(execution.workflow_id)}"

@@ -11,10 +11,12 @@ import ast
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.settings import default_domain
 from simpleflow_lab.views.listings import Listing
+from simpleflow_lab.views.shell_words import shell_words
 
 if TYPE_CHECKING:
     from simpleflow_lab.commands.inspection import AnyExecution
@@ -32,20 +34,44 @@ _ANY_CALL: Final = re.compile(r"\b(?:execution|lab|comparison)\.\w+\(")
 _EXPLAIN: Final = re.compile(r"^(lab\.execution\(.*\))\.explain\(\)$")
 
 
-def named_in_shell(execution: AnyExecution) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """How commands of a shell name an execution, and others of its domain."""
+
+    workflow_id: str = ""
+    domain: str | None = None
+    """Its domain, if commands have to name it."""
+    path: str | None = None
+    """The file that it was opened from."""
+
+    def __str__(self) -> str:
+        """The words behind the name and the options of a command about it."""
+        if self.path is not None:
+            return shlex.join(["--file", self.path])
+        return self.words(self.workflow_id) if self.workflow_id else "--file FILE"
+
+    def words(self, *words: str) -> str:
+        """The words about an execution of the same domain: its id, and what follows it."""
+        return shell_words(*([] if self.domain is None else [self.domain]), *words)
+
+    @property
+    def option(self) -> list[str]:
+        """What names the domain for a command about no execution."""
+        return [] if self.domain is None else ["--domain", self.domain]
+
+
+def named_in_shell(execution: AnyExecution) -> Named:
     """How a command names an execution, of a store or from a file."""
     path = getattr(execution, "path", None)
-    if path is not None:
-        return shlex.join(["--file", path])
-    if not execution.workflow_id:
-        return "--file FILE"
-    words = (
-        [execution.workflow_id] if execution.domain == default_domain() else [execution.domain, execution.workflow_id]
+    if path is not None or not execution.workflow_id:
+        return Named(path=path)
+    assert execution.domain is not None
+    return Named(
+        workflow_id=execution.workflow_id, domain=None if execution.domain == default_domain() else execution.domain
     )
-    return shlex.join(words)
 
 
-def listing_in_shell(listing: Listing, execution: str, program: str = PROGRAM) -> Listing:
+def listing_in_shell(listing: Listing, execution: Named, program: str = PROGRAM) -> Listing:
     """A listing with its columns of what helps as commands."""
     columns = [place for place, title in enumerate(listing.columns) if title in _ADVISING]
     if not columns:
@@ -60,13 +86,13 @@ def listing_in_shell(listing: Listing, execution: str, program: str = PROGRAM) -
     return Listing(columns=listing.columns, rows=rows)
 
 
-def in_shell(line: ExplanationLine, execution: str, program: str = PROGRAM) -> str:
+def in_shell(line: ExplanationLine, execution: Named, program: str = PROGRAM) -> str:
     """A line with what helps as commands; `execution` is how a command names the execution that it is about."""
     advice = as_commands(line.to_do, execution, program)
     return f"{line.text} → {advice}" if advice else line.text
 
 
-def as_commands(to_do: str, execution: str, program: str = PROGRAM) -> str:
+def as_commands(to_do: str, execution: Named, program: str = PROGRAM) -> str:
     """What helps, with each call as the command that does it; empty if there is a call that no command does.
 
     `program` is how each command begins, as `simpleflow --store shop.sqlite`.
@@ -103,12 +129,20 @@ def _literals(arguments: str) -> tuple[list[object], dict[str, object]] | None:
         return None
 
 
-def _of_execution(command: str) -> Callable[[str, list[object], dict[str, object]], str | None]:
-    return lambda execution, positional, named: f"simpleflow {command.format(execution)}"
+_Arguments = tuple[list[object], dict[str, object]]
+_Command = Callable[[Named, list[object], dict[str, object]], str]
 
 
-def _start_workers(execution: str, positional: list[object], named: dict[str, object]) -> str:
-    words = ["simpleflow", "worker.start", "--module", "MODULE"]
+def _of_execution(command: str) -> _Command:
+    return lambda execution, positional, named: f"simpleflow {command} {execution}"
+
+
+def _of_domain(*words: str) -> _Command:
+    return lambda execution, positional, named: shlex.join(["simpleflow", *words, *execution.option])
+
+
+def _start_workers(execution: Named, positional: list[object], named: dict[str, object]) -> str:
+    words = ["simpleflow", "worker.start", "--module", "MODULE", *execution.option]
     if "task_list" in named:
         words += ["--task-list", str(named["task_list"])]
     if positional:
@@ -116,26 +150,28 @@ def _start_workers(execution: str, positional: list[object], named: dict[str, ob
     return shlex.join(words)
 
 
-def _explain(execution: str, positional: list[object], named: dict[str, object]) -> str:
-    return shlex.join(["simpleflow", "workflow.explain", *map(str, positional)])
+def _explain(execution: Named, positional: list[object], named: dict[str, object]) -> str:
+    return f"simpleflow workflow.explain {execution.words(*map(str, positional))}"
 
 
-def _resume(execution: str, positional: list[object], named: dict[str, object]) -> str:
-    return shlex.join(["simpleflow", "resume", *map(str, positional), "--module", "MODULE"])
+def _resume(execution: Named, positional: list[object], named: dict[str, object]) -> str:
+    words = [str(each) for each in positional]
+    command = shlex.join(["simpleflow", "resume", "--module", "MODULE", *execution.option])
+    return f"{command} {shell_words(*words)}" if words else command
 
 
-_COMMANDS: Final[Mapping[tuple[str, str], Callable[[str, list[object], dict[str, object]], str | None]]] = {
-    ("execution", "tasks"): _of_execution("workflow.tasks {}"),
-    ("execution", "unhandled_failures"): _of_execution("--filter 'Last State!=completed' workflow.tasks {}"),
-    ("execution", "critical_path"): _of_execution("gantt {} -o run.html"),
-    ("execution", "retry_decision"): _of_execution("workflow.retry_decision {}"),
-    ("execution", "events"): _of_execution("workflow.history {}"),
-    ("execution", "decisions"): _of_execution("workflow.history {}"),
-    ("execution", "waiting_for"): _of_execution("workflow.info {}"),
+_COMMANDS: Final[Mapping[tuple[str, str], _Command]] = {
+    ("execution", "tasks"): _of_execution("workflow.tasks"),
+    ("execution", "unhandled_failures"): _of_execution("--filter 'Last State!=completed' workflow.tasks"),
+    ("execution", "critical_path"): _of_execution("gantt -o run.html"),
+    ("execution", "retry_decision"): _of_execution("workflow.retry_decision"),
+    ("execution", "events"): _of_execution("workflow.history"),
+    ("execution", "decisions"): _of_execution("workflow.history"),
+    ("execution", "waiting_for"): _of_execution("workflow.info"),
     ("lab", "start_workers"): _start_workers,
     ("lab", "resume"): _resume,
-    ("lab", "start_deciders"): lambda execution, positional, named: "simpleflow decider.start --module MODULE",
-    ("lab", "pollers"): lambda execution, positional, named: "simpleflow worker.list",
+    ("lab", "start_deciders"): _of_domain("decider.start", "--module", "MODULE"),
+    ("lab", "pollers"): _of_domain("worker.list"),
     ("lab", "execution"): _explain,
 }
 """The command for each call. What is not here, as `execution.result()` and `execution.slack()`, only Python can do."""

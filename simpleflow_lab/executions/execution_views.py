@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simpleflow_lab.constants import MAX_REASON_LENGTH
@@ -17,11 +18,13 @@ from simpleflow_lab.executions.task_progress import Progress, progress_of
 from simpleflow_lab.executions.until_closed import error_of, patiently
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.runtime.pool import WorkerPool
+from simpleflow_lab.settings import default_domain
 from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.fork_start import forked_from, words_of_fork
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.formatting import shortened
-from simpleflow_lab.views.history_views import HistoryViews
+from simpleflow_lab.views.history_views import HistoryViews, _Advised
+from simpleflow_lab.views.shell_words import in_domain
 from simpleflow_lab.views.text_tables import visible
 
 if TYPE_CHECKING:
@@ -155,6 +158,11 @@ class ExecutionViews(HistoryViews):
         that JSON holds otherwise than Python does, SWF's limits that come near. On Amazon SWF it is what this process
         knows."""
         return tuple(dict.fromkeys((*self._pool.warnings(self.run_id), *self._reader.reports()["warnings"])))
+
+    def _advising(self, lines: Iterable[_Advised]) -> list[_Advised]:
+        if self.domain == default_domain():
+            return super()._advising(lines)
+        return super()._advising(replace(each, to_do=in_domain(each.to_do, self.domain)) for each in lines)
 
     def waiting_for(self) -> Waits:
         """What it waits for, and what each of its children waits for; empty if it has closed.

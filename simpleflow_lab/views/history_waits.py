@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -25,6 +24,7 @@ from simpleflow_lab.views.attempts import Attempt, DecisionTask
 from simpleflow_lab.views.formatting import ERROR_LIMIT, HOVER_LIMIT, beginning, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
+from simpleflow_lab.views.shell_words import shell_words
 from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
 from simpleflow_lab.views.worker_advice import UNKNOWN, Polling, start_more
 
@@ -393,10 +393,10 @@ def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str
     """How to send a signal: the call in Python, and the command of a shell."""
     if not _can_be_typed(name):
         return "execution.signal(name) sends it"
-    if not _can_be_typed(workflow_id):
+    if not _can_be_typed(workflow_id) or workflow_id == "-":  # in a command that is the standard input
         return f"execution.signal({name!r})"
     execution = f"lab.execution({workflow_id!r})" if is_child else "execution"
-    command = f"simpleflow workflow.signal {shlex.quote(workflow_id)} {shlex.quote(name)}"
+    command = f"simpleflow workflow.signal {shell_words(workflow_id, name)}"
     return f"{execution}.signal({name!r}), or {command}"
 
 

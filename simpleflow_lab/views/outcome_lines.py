@@ -4,7 +4,6 @@ lost, and what was not finished."""
 from __future__ import annotations
 
 import datetime
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -26,6 +25,7 @@ from simpleflow_lab.views.explanation_lines import (
 )
 from simpleflow_lab.views.formatting import bounded, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory
+from simpleflow_lab.views.shell_words import shell_words
 from simpleflow_lab.views.style import STATUSES
 from simpleflow_lab.views.summary import OPEN, ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_labels import task_label
@@ -321,7 +321,7 @@ def _tasks(workflow_id: str) -> str:
     """How to see the attempts, in Python and in a shell."""
     if not _can_be_typed(workflow_id):
         return "execution.tasks()"
-    return f"execution.tasks(), or simpleflow workflow.tasks {shlex.quote(workflow_id)}"
+    return f"execution.tasks(), or simpleflow workflow.tasks {shell_words(workflow_id)}"
 
 
 def _can_be_typed(text: str) -> bool:

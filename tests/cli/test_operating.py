@@ -690,3 +690,26 @@ class Patient(Workflow):
         assert running.stderr.readline() == "p1 waits for signal go\n"
         running.send_signal(signal.SIGINT)
         assert running.wait(LIMIT) == 130
+
+
+@pytest.mark.parametrize("workflow_id", ["night", "-x", "--help", "a b"])
+def test_what_explain_advises_can_be_pasted_and_is_about_the_execution_of_that_domain(
+    simpleflow: Command, tmp_path: Path, workflow_id: str
+) -> None:
+    store = tmp_path / "lab.sqlite"
+    with Lab(store) as lab, Lab(store, domain="prod") as prod:
+        first, second = (each.start(Operated, 3, wait=True, workflow_id=workflow_id) for each in (lab, prod))
+        for each in (first, second):
+            for _ in each.watch(timeout=LIMIT):
+                if each.waits_in_short() == "signal go":
+                    break
+        explained = simpleflow("--store", str(store), "workflow.explain", "--domain", "prod", "--", workflow_id)
+        (line,) = (line for line in explained.out.splitlines() if line.startswith("waits for signal go"))
+        _, *words = shlex.split(line.partition(" → ")[2])
+        assert shlex.join(words) in second.explain()[1].to_do.replace("simpleflow", f"--store {store}")
+
+        sent = simpleflow(*words)
+
+        assert sent.code == 0, sent.err
+        assert second.result(LIMIT) == "saved 3"
+        assert first.waits_in_short() == "signal go"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from simpleflow_lab import open_history
-from simpleflow_lab.commands.advice import in_shell, listing_in_shell, named_in_shell
+from simpleflow_lab.commands.advice import Named, in_shell, listing_in_shell, named_in_shell
 from simpleflow_lab.commands.command_table import table
 from simpleflow_lab.views.explanation_lines import ExplanationLine
 from simpleflow_lab.views.listings import Kind, Listing
 
-ID = "nightly-1"
+ID = Named(workflow_id="nightly-1")
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
         ("execution.signal('go'), or simpleflow workflow.signal a go", "simpleflow workflow.signal a go"),
         ("lab.execution('c').signal('go'), or simpleflow workflow.signal c go", "simpleflow workflow.signal c go"),
         ("execution.unhandled_failures()", "simpleflow --filter 'Last State!=completed' workflow.tasks nightly-1"),
-        ("execution.critical_path()", "simpleflow gantt nightly-1 -o run.html"),
+        ("execution.critical_path()", "simpleflow gantt -o run.html nightly-1"),
         ("lab.start_workers(6, task_list='etl')", "simpleflow worker.start --module MODULE --task-list etl -N 6"),
         (
             "lab.start_workers(task_list='a (b) c'); lab.pollers() shows who polls",
@@ -65,6 +65,38 @@ def test_a_command_names_the_store_that_the_shell_named(to_do: str, expected: st
     assert line == f"what there is → simpleflow --store 'my shop.sqlite' {expected}"
 
 
+@pytest.mark.parametrize(
+    ("to_do", "expected"),
+    [
+        ("execution.tasks()", "workflow.tasks prod nightly-1"),
+        ("execution.critical_path()", "gantt -o run.html prod nightly-1"),
+        ("lab.execution('child', 'run').explain()", "workflow.explain prod child run"),
+        ("lab.resume('a')", "resume --module MODULE --domain prod a"),
+        ("lab.resume()", "resume --module MODULE --domain prod"),
+        ("lab.start_deciders()", "decider.start --module MODULE --domain prod"),
+        ("lab.start_workers(6, task_list='etl')", "worker.start --module MODULE --domain prod --task-list etl -N 6"),
+        ("lab.pollers()", "worker.list --domain prod"),
+    ],
+)
+def test_every_command_names_the_domain_if_it_is_another_one(to_do: str, expected: str) -> None:
+    line = in_shell(ExplanationLine.of("time", "it", to_do=to_do), Named(workflow_id="nightly-1", domain="prod"))
+    assert line == f"it → simpleflow {expected}"
+
+
+@pytest.mark.parametrize(
+    ("to_do", "expected"),
+    [
+        ("execution.tasks()", "workflow.tasks -- -x"),
+        ("execution.critical_path()", "gantt -o run.html -- -x"),
+        ("lab.execution('--help').explain()", "workflow.explain -- --help"),
+        ("lab.resume('-y')", "resume --module MODULE -- -y"),
+    ],
+)
+def test_an_id_that_begins_with_a_dash_is_no_option(to_do: str, expected: str) -> None:
+    line = in_shell(ExplanationLine.of("time", "it", to_do=to_do), Named(workflow_id="-x"))
+    assert line == f"it → simpleflow {expected}"
+
+
 def test_a_table_that_advises_names_commands_too() -> None:
     columns = {"what": Kind.TEXT, "what helps": Kind.TEXT}
     listing = Listing(columns=columns, rows=[("execution.tasks()", "execution.tasks()"), ("x", None)])
@@ -77,7 +109,7 @@ def test_a_table_that_advises_names_commands_too() -> None:
 def test_a_file_is_named_as_it_was_opened(tmp_path: Path) -> None:
     path = tmp_path / "my run.json"
     path.write_text((ROOT / "tests/histories/with_replays.json").read_text())
-    assert named_in_shell(open_history(path)) == f"--file '{path}'"
+    assert str(named_in_shell(open_history(path))) == f"--file '{path}'"
 
 
 CALL = re.compile(r"\b(?:lab|execution|comparison)\.\w+\(|\bLab\(")
