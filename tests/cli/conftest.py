@@ -39,11 +39,13 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> None:
-    """A store of this test's own, in which nothing has run yet."""
+    """A store of this test's own, in which nothing has run yet, and a folder of states: by that of the user, processes
+    of this machine that serve Amazon SWF would be listed."""
     shutil.copy(empty_store, tmp_path / "lab.sqlite")
     for name in ("SWF_DOMAIN", "SIMPLEFLOW_FORMAT", "LOG_LEVEL", "NO_COLOR", "SIMPLEFLOW_SETTINGS_MODULE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "lab.sqlite"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture

@@ -390,5 +390,5 @@ def test_a_terminal_gets_a_live_line_and_output_goes_above_it(tmp_path: Path) ->
     assert lines[0] == "2 * 2 = 4"
     assert re.fullmatch(r"b1: COMPLETED in [\d.]+ m?s, 2 tasks", lines[1])
     assert lines[2] == "4"
-    assert re.match(r"simpleflow: \d+ % of .* running delay-1", lines[3])
+    assert re.match(r"simpleflow: \d+ % of ", lines[3])  # what took longest depends on how busy the machine is
     assert lines[-1] == ""
