@@ -286,9 +286,16 @@ def _warn_of_unhandled_failures(execution: Execution) -> None:
 @show.of("RequestSent")
 def _show_request(record: RequestSent, session: Session) -> ExitCode:
     _show_message(record, session)
-    if record.execution.status == "OPEN":
+    if record.execution.status == "OPEN" and not _is_served(record.execution, session):
         report(f"it goes on where it stood: {resume_command(session, record.execution)}")
     return ExitCode.DONE
+
+
+def _is_served(execution: Execution, session: Session) -> bool:
+    """Whether a decider polls the task list of this execution, as far as anybody tells."""
+    task_list = execution.describe()["executionConfiguration"]["taskList"]["name"]
+    pollers = session.lab().pollers(domain=execution.domain)
+    return any(each.task_list == task_list and each.kind == "decider" for each in pollers)
 
 
 # -- code that ran here ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ the standard input, one a line, and each request is made or refused by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -71,18 +72,36 @@ def _each(
     has_titles = False
     for number, words in enumerate(lines):
         named = tuple(from_spreadsheet(word.strip()) if has_titles else word.strip() for word in words)
+        name = named[0]
         try:
-            record = request(session.execution(Target(words=named, domain=domain)))
-            rows.append((named[0], "done", record.message or ""))
+            execution = _named(session, named, domain)
+            name = execution.workflow_id
+            rows.append((name, "done", request(execution).message or ""))
         except SimpleflowLabError as error:
-            if number == 0 and named[0] in _TITLES:  # of a list as CSV or TSV
+            if number == 0 and name in _TITLES:  # of a list as CSV or TSV
                 has_titles = True
                 continue
-            rows.append((named[0], "refused", " ".join(str(error).split())))
+            rows.append((name, "refused", " ".join(str(error).split())))
     refused = sum(row[1] == "refused" for row in rows)
     said = f"{count(len(rows) - refused, 'request')} made, {refused:,} refused"
     return RequestsSent(rows=tuple(rows), refused=refused, message=said)
 
+
+def _named(session: Session, words: tuple[str, ...], domain: str) -> Execution:
+    """The execution of a line. Raises `UsageError` if there is none.
+
+    CSV and TSV put an id with a comma or a quotation mark between quotation marks, which an id may have, too.
+    """
+    try:
+        return session.execution(Target(words=words, domain=domain))
+    except UsageError:
+        bare = tuple(word[1:-1].replace('""', '"') if _QUOTED.fullmatch(word) else word for word in words)
+        if bare == words:
+            raise
+        return session.execution(Target(words=bare, domain=domain))
+
+
+_QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
 
 _TITLES: Final = ("Workflow ID", "workflow_id")
 """The titles of the column of ids in lists."""

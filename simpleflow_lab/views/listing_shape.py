@@ -108,7 +108,7 @@ def _equals(kind: Kind, value: str) -> Callable[[Any], bool]:
             pass
         else:
             return lambda cell: cell is not None and cell == number
-    pattern = value.casefold()
+    pattern = value.casefold().replace("[", "[[]")  # which fnmatch would take for the begin of a set
     return lambda cell: fnmatch.fnmatchcase("" if cell is None else plain(cell).casefold(), pattern)
 
 

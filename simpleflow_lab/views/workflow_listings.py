@@ -96,8 +96,8 @@ def workflow_list(
     """`workflow.list`: one row per execution, from the `executionInfos` of boto3's `list_*_workflow_executions`.
 
     `waits` says in a few words what open ones wait for, by run id; with it there is one more column. With forks among
-    them another one says of which run each is a fork. With `in_full` the columns that a notebook shows are there, too;
-    open ones have lasted up to `until`.
+    them another one says of which run each is a fork. With `in_full` both are there in any case, and the columns that a
+    notebook shows; open ones have lasted up to `until`.
     """
     infos = list(execution_infos)
     rows = [
@@ -110,11 +110,11 @@ def workflow_list(
     ]
     columns = dict(_WORKFLOW_LIST)
     more: list[list[str | None]] = []
-    if waits:
+    if waits or in_full:
         columns["Waits For"] = Kind.TEXT
-        more.append([waits.get(info["execution"]["runId"]) for info in infos])
+        more.append([(waits or {}).get(info["execution"]["runId"]) for info in infos])
     origins = [tag_of_origin(info.get("tagList")) for info in infos]
-    if any(origins):
+    if any(origins) or in_full:
         columns["Forked From"] = Kind.TEXT
         more.append([None if origin is None else well_formed(origin) for origin in origins])
     if in_full:

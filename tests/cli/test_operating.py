@@ -713,3 +713,41 @@ def test_what_explain_advises_can_be_pasted_and_is_about_the_execution_of_that_d
         assert sent.code == 0, sent.err
         assert second.result(LIMIT) == "saved 3"
         assert first.waits_in_short() == "signal go"
+
+
+def test_what_executions_wait_for_can_be_asked_for_when_none_is_open(simpleflow: Command) -> None:
+    asked = simpleflow(
+        "workflow.list", "--filter", "waits_for=signal*", "--columns", "workflow_id,waits_for,forked_from"
+    )
+    assert (asked.code, asked.out, asked.err) == (0, "", "")
+
+
+def test_a_bracket_in_a_filter_is_a_bracket(simpleflow: Command) -> None:
+    simpleflow("workflow.start", "operated", "--workflow-id", "part[1]", "--local")
+    simpleflow("workflow.start", "operated", "--workflow-id", "part1", "--local")
+    found = simpleflow("workflow.list", "--filter", "workflow_id=part[1]*", "--columns", "workflow_id")
+    assert found.out.split() == ["part[1]"]
+
+
+@pytest.mark.parametrize("form", [("csv",), ("csv", "--no-header"), ("tsv", "--no-header"), ("tabular",)])
+def test_ids_with_commas_and_quotation_marks_come_by_a_pipe_in_any_form(
+    simpleflow: Command, form: tuple[str, ...]
+) -> None:
+    ids = ["a,b", 'q"t', '"quoted"', '"']
+    for workflow_id in ids:
+        assert simpleflow("workflow.start", "operated", "--workflow-id", workflow_id, "--detach").code == 0
+    listed = simpleflow("workflow.list", "--columns", "workflow_id", "--format", *form)
+
+    done = simpleflow("--format", "json", "workflow.terminate", "-", input=listed.out)
+
+    assert done.code == 0, done.err
+    assert {row["workflow_id"] for row in json.loads(done.out)} == set(ids)
+
+
+def test_who_sends_a_request_is_told_to_resume_only_if_no_decider_polls(simpleflow: Command, store: Path) -> None:
+    asleep = simpleflow("--store", str(store), "workflow.signal", "night-3", "other")
+    assert "it goes on where it stood: simpleflow" in asleep.err
+    with Lab(store) as lab:
+        lab.start_deciders(task_list="operated")
+        served = simpleflow("--store", str(store), "workflow.signal", "night-3", "other")
+    assert served.err == "simpleflow: signal 'other' was sent to night-3\n"
