@@ -179,22 +179,23 @@ class _Walk:
         return self._deciding(self._triggers.completed[place], tuple(needed))
 
     def _deciding(self, decision: DecisionTaskEvents, needed: tuple[int, ...]) -> HistoryEvent | None:
-        trigger = self._triggers.trigger(decision, needed)
-        since = self._history[decision.first - 1 if trigger is None else trigger.id - 1].timestamp
-        for each in self._triggers.back_from(decision):
-            if (each.closed or self._at) < since:
-                break
-            if each.closed is not None and each is not decision:
-                # The next one was scheduled while this one was being made, or after it.
-                self._to(NO_DECIDER, max(each.closed, since))
-            if each.started is not None:
-                self._to(DECIDING, max(each.started, since))
-        self._to(NO_DECIDER, since)
-        if trigger is not None:
-            return trigger
-        # Nothing new was there: it is a decision that another one left over.
-        before = self._triggers.made_before(decision.scheduled_id)
-        return None if before is None else self._decision(before, needed)
+        while True:
+            trigger = self._triggers.trigger(decision, needed)
+            since = self._history[decision.first - 1 if trigger is None else trigger.id - 1].timestamp
+            for each in self._triggers.back_from(decision):
+                if (each.closed or self._at) < since:
+                    break
+                if each.closed is not None and each is not decision:
+                    # The next one was scheduled while this one was being made, or after it.
+                    self._to(NO_DECIDER, max(each.closed, since))
+                if each.started is not None:
+                    self._to(DECIDING, max(each.started, since))
+            self._to(NO_DECIDER, since)
+            before = None if trigger is not None else self._triggers.made_before(decision.scheduled_id)
+            if before is None:
+                return trigger
+            # Nothing new was there: it is a decision that another one left over.
+            decision = self._triggers.completed[before]
 
     def _requested_by(self, attempt: Attempt) -> HistoryEvent | None:
         """The time before an attempt was scheduled; gives the trigger of that."""

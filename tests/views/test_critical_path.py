@@ -15,7 +15,7 @@ from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.list_loads import loads_of
 from tests.examples_count import examples
 from tests.views.path_laws import check_path
-from tests.views.story import eventful, large, when
+from tests.views.story import Story, eventful, large, when
 
 RECORDED = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 
@@ -35,6 +35,14 @@ def test_a_decision_task_that_waits_for_the_current_decision_is_part_of_deciding
     history = History.from_file(next(path for path in RECORDED if path.stem == "failing_workflow_output"))
     found = [(segment.kind, round(segment.seconds, 3)) for segment in critical_path(history).segments]
     assert found[2:] == [("child", 0.595), ("deciding", 0.505), ("no decider", 0.039), ("deciding", 0.579)]
+
+
+def test_any_number_of_decisions_may_follow_each_other_with_nothing_new() -> None:
+    story = Story()
+    for second in range(2_000):
+        story.at(second).decide(0.5)
+
+    check_path(story.history())
 
 
 @examples(100, 5_000)
