@@ -351,12 +351,12 @@ def wait(
     (rounded up); 0 does not wait.
     """
     every = list(_flat(fs))
+    for future in every:
+        future.is_awaited = True  # all of them, while the code waits for the first
     if return_when is None and timeout is None:
         for future in every:
             future.wait()
         return [future.result for future in every]
-    for future in every:
-        future.is_awaited = True
     until = return_when or ALL_COMPLETED
     if until not in (FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED):
         raise UsageError(

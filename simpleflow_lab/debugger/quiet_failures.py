@@ -16,8 +16,9 @@ kind                what it is
 
 *Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
 `futures.wait` or `as_completed`, or for the group it is in. Of an execution that is open, or that the code can't replay
-to its end, only failures are reported: the rest may still be used. Code that asks for the state of futures by itself
-(`future.done`), or for events by name, may know more than can be seen: then timers, or signals, are not reported.
+to its end, only failures are reported: the rest may still be used. So it is of one that was canceled or terminated, or
+whose time was over, while its code waited: the rest might have been used. Code that asks for the state of futures by
+itself (`future.done`), or for events by name, may know more than can be seen: then neither timers nor signals are told.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ SIGNAL: Final = "signal"
 NOT_SUBMITTED: Final = "not submitted"
 DIFFERENCE: Final = "difference"
 
+_BY_ITS_CODE: Final = frozenset({"COMPLETED", "FAILED", "CONTINUED_AS_NEW"})
+"""How an execution closes whose code has come to its end."""
 _CONTAINERS: Final = frozenset({"group", "chain"})
 _TASKS: Final = frozenset({"activity", "child workflow", "lambda"})
 _STATES: Final = frozenset({"done", "finished", "cancelled", "state", "running", "pending", "add_done_callback"})
@@ -110,7 +113,7 @@ def quiet_failures(
     if differs is not None:
         text = f"{shortened(differs, HOVER_LIMIT)} - what came to nothing later can't be told"
         found.append(QuietFailure(kind=DIFFERENCE, task="", text=text, line=None, event_id=None))
-    elif history.close_status is not None:
+    elif history.close_status in _BY_ITS_CODE:
         names = _names_in(workflow)
         found += _of_tasks(uses)
         if not names & _STATES:

@@ -56,7 +56,10 @@ def recorded_script(
         id: delay for name, attempts in by_list.items() for id, delay in _delays(attempts, most[name], times).items()
     }
     attempts = {
-        id: [_attempted(each, factors, delays, times) for each in (found[-1:] if without_retries else found)]
+        id: [
+            _attempted(each, factors, delays, times, folded.history)
+            for each in (found[-1:] if without_retries else found)
+        ]
         for id, found in recorded.items()
     }
     by_name: dict[str, Attempted] = {}
@@ -93,7 +96,7 @@ class _Times:
             events = list(group)
             for place, event in enumerate(events):
                 self._at[event.id] = milliseconds * NANOSECONDS + place * NANOSECONDS // len(events)
-                cause = _cause(event)
+                cause = _cause(event, history)
                 if cause is not None:
                     self._at[event.id] = self._at.get(cause, self._at[event.id])
                 elif event.type == "TimerFired":
@@ -140,11 +143,30 @@ _STARTS: Final = {
 """Events that start an attempt, and the attribute that has the event which scheduled it."""
 
 
-def _cause(event: HistoryEvent) -> int | None:
+def _cause(event: HistoryEvent, history: History) -> int | None:
     """The earlier event with which this one happened at once; `None` if there is none."""
     if event.type == "DecisionTaskScheduled":
-        return event.id - 1
+        before = history.event(event.id - 1)
+        initiated = _initiated_at_once(before, history)
+        return before.id if initiated is None else initiated
     return event.attributes.get("decisionTaskCompletedEventId") if event.decision is not None else None
+
+
+def _initiated_at_once(event: HistoryEvent, history: History) -> int | None:
+    """The event that initiated this one, if this one follows at once in the simulation, whose decider then wakes."""
+    if event.type == "WorkflowExecutionSignaled":
+        return event.attributes["externalInitiatedEventId"] if _is_from_itself(event, history) else None
+    return event.attributes.get("initiatedEventId") if event.type in _AT_ONCE else None
+
+
+_AT_ONCE: Final = (
+    "ChildWorkflowExecutionStarted",
+    "ExternalWorkflowExecutionSignaled",
+    "SignalExternalWorkflowExecutionFailed",
+    "ExternalWorkflowExecutionCancelRequested",
+    "RequestCancelExternalWorkflowExecutionFailed",
+)
+"""Events that the engine records as soon as the decision is made that initiates them, and Amazon SWF somewhat later."""
 
 
 class _Factors:
@@ -221,7 +243,9 @@ def _is_by_ours(history: History) -> bool:
     return any(identity_of_ours(event.attributes.get("identity")) is not None for event in itertools.islice(started, 1))
 
 
-def _attempted(attempt: Attempt, factors: _Factors, delays: Mapping[int, int], times: _Times) -> Attempted:
+def _attempted(
+    attempt: Attempt, factors: _Factors, delays: Mapping[int, int], times: _Times, history: History
+) -> Attempted:
     if attempt.state in _REFUSED:
         return Attempted(state=REFUSED, running=None, cause=attempt.reason)
     scheduled, started, closed = times.of(attempt.scheduled_event_id), times.started(attempt), times.closed(attempt)
@@ -231,11 +255,21 @@ def _attempted(attempt: Attempt, factors: _Factors, delays: Mapping[int, int], t
         state=attempt.state,
         running=round(max(0, closed - started) * factors.of(attempt)) if ended else None,  # type: ignore[operator]
         delay=max(0, delays.get(attempt.scheduled_event_id, delay)),
+        canceling=round(_canceling(attempt, times, history) * factors.of(attempt)),
         result=attempt.result,
         reason=attempt.reason,
         details=attempt.details,
         timeout_type=attempt.timeout_type,
     )
+
+
+def _canceling(attempt: Attempt, times: _Times, history: History) -> int:
+    """Nanoseconds from the request to cancel an attempt to its end; 0 if it was not canceled at a request."""
+    closed = times.closed(attempt)
+    if attempt.state != "canceled" or closed is None or attempt.closed_event_id is None:
+        return 0
+    requested = history.event(attempt.closed_event_id).attributes.get("latestCancelRequestedEventId")
+    return max(0, closed - times.of(requested)) if requested else 0
 
 
 def _decisions(history: History, times: _Times) -> tuple[list[tuple[int, int]], tuple[int, int]]:

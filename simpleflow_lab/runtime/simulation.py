@@ -79,6 +79,8 @@ class Attempted:
     """Nanoseconds from its start to its close; `None` if nobody starts it, or it does not end."""
     delay: int = 0
     """Nanoseconds from when it could start to its start."""
+    canceling: int = 0
+    """Of an activity task that was canceled: nanoseconds from the request to its end."""
     result: str | None = None
     reason: str | None = None
     details: str | None = None
@@ -422,7 +424,7 @@ class Simulation:
     def _cancel(self, activity_id: str) -> None:
         task = self._open.get(activity_id)
         if task is not None and task.token and task.attempted is not None and task.attempted.state == "canceled":
-            self._later(0, lambda: self._end(task))
+            self._later(task.attempted.canceling, lambda: self._end(task))
 
     def _answer_with(self, task: _Task, how: str, **members: str | None) -> None:
         given = {name: value for name, value in members.items() if value is not None}

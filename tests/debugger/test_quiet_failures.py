@@ -13,7 +13,7 @@ from examples.failing import Failing
 from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Chain, Group
 from simpleflow_lab.debugger.quiet_failures import QuietFailure
-from simpleflow_lab.exceptions import WorkflowExecutionFailed
+from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowExecutionFailed
 
 QUIET = {"version": "quiet", "task_list": "quiet"}
 
@@ -239,6 +239,35 @@ def test_of_an_open_execution_only_failures_are_told() -> None:
         execution.signal("first")
         while "never" not in str(execution.describe().get("latestExecutionContext")):
             next(iter(execution.watch(timeout=30)))
+        assert [each.kind for each in execution.quiet_failures()] == ["failure"]
+
+
+def test_what_is_waited_for_beside_others_is_used_also_before_its_turn() -> None:
+    never, value = futures.Future(), futures.Future()
+    with pytest.raises(ExecutionBlocked):
+        futures.wait(never, value)
+    assert value.is_awaited
+
+
+@pytest.mark.parametrize("end", ["terminate", "request_cancel", "time out"])
+def test_of_an_execution_that_was_ended_while_its_code_waited_only_failures_are_told(end: str) -> None:
+    class Ended(Quiet):
+        name = f"quiet.ended.{end.replace(' ', '_')}"
+        execution_timeout = 2 if end == "time out" else 60
+
+        def run(self) -> Any:
+            later = [self.submit(quiet_value, 7), self.submit(self.start_timer("nap", 60))]
+            self.submit(quiet_break)
+            self.submit(self.wait_signal("never")).wait()
+            return later[0].result
+
+    with Lab(":memory:") as lab:
+        execution = lab.start(Ended)
+        while not {"ActivityTaskFailed", "ActivityTaskCompleted"} <= {event.type for event in execution.history()}:
+            next(iter(execution.watch(timeout=30)))
+        if end != "time out":
+            getattr(execution, end)()
+        execution.wait(30)
         assert [each.kind for each in execution.quiet_failures()] == ["failure"]
 
 

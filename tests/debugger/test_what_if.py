@@ -253,6 +253,35 @@ def test_what_timed_out_or_was_terminated_ends_when_it_ended(lab):
     assert simulated.history[-1].attributes["reason"] == "enough"
 
 
+@activity.with_attributes(name="what_if.tidy", heartbeat_timeout=30, **TASKS)
+def tidy(seconds):
+    try:
+        while True:
+            activity.heartbeat()
+            time.sleep(0.05)
+    finally:
+        time.sleep(seconds)
+
+
+class Cancels(Workflow):
+    name, version, task_list = "what_if.cancels", "1", "what-if"
+
+    def run(self, seconds):
+        task = self.submit(tidy, seconds)
+        self.submit(self.start_timer("a while", 1)).wait()
+        task.cancel()
+        futures.wait(task, return_when=futures.ALL_COMPLETED)
+
+
+def test_what_is_canceled_takes_as_long_to_end_as_it_took(lab):
+    execution = lab.start(Cancels, 1)
+    execution.wait(timeout=30)
+    assert "ActivityTaskCanceled" in [event.type for event in execution.history()]
+    simulated = execution.what_if()
+    assert simulated.recorded_seconds > 2
+    assert simulated.seconds == pytest.approx(simulated.recorded_seconds, rel=0.05)
+
+
 @activity.with_attributes(name="what_if.unseen", **TASKS)
 def unseen(number):
     return number

@@ -1,4 +1,4 @@
-"""What if of tasks that take no time: many events in one millisecond happen in the order in which they happened."""
+"""What if of tasks, children and signals that take no time: what happens in one millisecond keeps its order."""
 
 from __future__ import annotations
 
@@ -43,13 +43,45 @@ class FanOut(Workflow):
         futures.wait(*[self.submit(nothing, number) for number in range(many)])
 
 
+class Child(Workflow):
+    name, version, task_list = "short.child", "1", DECISIONS
+
+    def run(self, number: int) -> int:
+        return number
+
+
+class Children(Workflow):
+    """The start of a child wakes the decider, which the child's end may find at work."""
+
+    name, version, task_list = "short.children", "1", DECISIONS
+
+    def run(self, many: int, width: int) -> None:
+        for _ in range(many):
+            futures.wait(*[self.submit(Child, number) for number in range(width)])
+
+
+class ToItself(Workflow):
+    name, version, task_list = "short.to_itself", "1", DECISIONS
+
+    def run(self, many: int) -> None:
+        for number in range(many):
+            self.submit(self.signal(f"note {number}"))
+            self.submit(self.wait_signal(f"note {number}")).wait()
+
+
 @pytest.fixture(scope="module", params=[1, 2, 8])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with Lab(":memory:", activity_threads=request.param) as opened:
         yield opened
 
 
-@pytest.mark.parametrize(("workflow", "arguments"), [(Waves, (4, 40)), (Limited, (150, 4)), (FanOut, (200,))])
+@pytest.mark.parametrize(
+    ("workflow", "arguments"),
+    [
+        *((Waves, (4, 40)), (Limited, (150, 4)), (FanOut, (200,))),
+        *((Children, (40, 1)), (Children, (8, 5)), (ToItself, (60,))),
+    ],
+)
 def test_with_nothing_changed_it_takes_as_long(lab: Lab, workflow: type[Workflow], arguments: tuple[int, ...]) -> None:
     execution = lab.start(workflow, *arguments)
     execution.wait(timeout=60)
@@ -58,7 +90,9 @@ def test_with_nothing_changed_it_takes_as_long(lab: Lab, workflow: type[Workflow
     assert found.seconds == pytest.approx(found.recorded_seconds, rel=0.05)
 
 
-@pytest.mark.parametrize(("workflow", "arguments"), [(Waves, (3, 20)), (Limited, (60, 4))])
+@pytest.mark.parametrize(
+    ("workflow", "arguments"), [(Waves, (3, 20)), (Limited, (60, 4)), (Children, (20, 1)), (ToItself, (30,))]
+)
 def test_what_happens_in_one_millisecond_happens_in_the_recorded_order(
     lab: Lab, tmp_path: Any, workflow: type[Workflow], arguments: tuple[int, ...]
 ) -> None:
