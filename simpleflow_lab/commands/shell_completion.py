@@ -1,7 +1,8 @@
 """How a shell asks what may stand in a place of the command line, and how it is told: click's way, with what it lacks.
 
 click offers nothing for a value that begins with `-`, as in `--sort=-started`; loses `--sort=` in zsh and fish, and in
-bash the command behind `--format=json`; and its script for fish cuts a value at the comma.
+bash the command behind `--format=json`. Its script for fish cuts a value at the comma. That for bash puts a value on
+the line as it is, where `$(…)` would run, and takes one such as `*` for the names of files.
 """
 
 from __future__ import annotations
@@ -43,7 +44,34 @@ class _Complete(ShellComplete):
 
 
 class _Bash(_Complete, BashComplete):
-    pass
+    source_template = """\
+%(complete_func)s() {
+    local IFS=$'\\n'
+    local response type value typed=${COMP_WORDS[COMP_CWORD]}
+    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD %(complete_var)s=bash_complete $1)
+    while IFS=',' read -r type value; do
+        case $type in
+            dir) COMPREPLY=(); compopt -o dirnames ;;
+            file) COMPREPLY=(); compopt -o default ;;
+            plain)
+                case $typed in
+                    \\'*) value=${value//\\'/\\'\\\\\\'\\'} ;;
+                    \\"*) value=$(sed 's/[\\\\"$`]/\\\\&/g' <<< "$value") ;;
+                    *) [[ $value != *[!A-Za-z0-9_@%%+=:,./-]* ]] || printf -v value %%q "$value" ;;
+                esac
+                COMPREPLY+=("$value")
+                ;;
+        esac
+    done <<< "$response"
+    return 0
+}
+
+%(complete_func)s_setup() {
+    complete -o nosort -F %(complete_func)s %(prog_name)s
+}
+
+%(complete_func)s_setup;
+"""
 
 
 class _Zsh(_Complete, ZshComplete):

@@ -646,6 +646,36 @@ def test_a_shell_offers_ids_domains_and_columns_of_the_store(
     assert not Path("/no/such").exists()
 
 
+IDS_OF_ANYBODY = ["$(touch ran)", "*", "a b", "it's; x", 'q"t', "back\\slash", "plain,id"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_what_bash_completes_is_the_id_and_nothing_that_runs(simpleflow: Command, tmp_path: Path, quote: str) -> None:
+    for workflow_id in IDS_OF_ANYBODY:
+        assert simpleflow("workflow.start", "operated", "--workflow-id", workflow_id, "--detach").code == 0
+
+    def in_bash(script: str) -> list[str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            ["bash", "--norc", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    typed = shlex.quote(quote)
+    completed = in_bash(IN_BASH.format(line=f"workflow.info {typed}", last=2, word=typed))
+    words = " ".join(f"{quote}{word}{quote}" for word in completed)
+    assert sorted(in_bash(f"printf '%s\\n' {words}")) == sorted(IDS_OF_ANYBODY)
+    assert not (tmp_path / "ran").exists()
+
+
 # -- what is waited for ------------------------------------------------------------------------------------------------
 
 
