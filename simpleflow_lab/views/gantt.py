@@ -225,13 +225,12 @@ _CHARACTER, _SYMBOL = 6, 10
 
 
 def _plain(when: datetime.datetime, shift: datetime.timedelta) -> str:
-    """A time as plotly reads it; a history may hold the last day of the calendar, after which there is none."""
-    shifted = when + shift if _FIRST_DAY < when < _LAST_DAY else when
+    """A time as plotly reads it; a history may hold the last days of the calendar, after which there are none."""
+    try:
+        shifted = when + shift
+    except OverflowError:
+        shifted = when
     return shifted.replace(tzinfo=None).isoformat(timespec="milliseconds")
-
-
-_FIRST_DAY: Final = datetime.datetime(1000, 1, 1, tzinfo=datetime.UTC)
-_LAST_DAY: Final = datetime.datetime(5000, 1, 1, tzinfo=datetime.UTC)
 
 
 def _band(first: int, last: int) -> dict[str, Any]:

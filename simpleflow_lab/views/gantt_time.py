@@ -29,6 +29,8 @@ MAX_FOLDS: Final = 30
 _LEFT: Final = 0.03
 """How much of the time that is not folded a fold takes."""
 _TICKS: Final = 7
+_MOST_TICKS: Final = 100
+"""Of more between two folds the first are drawn."""
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -51,7 +53,7 @@ def folds_of(folded: FoldedHistory, *, all_pauses: bool) -> list[Fold]:
     if not all_pauses and _seconds(folded.until, origin) < LONG:
         return []
     at = np.array([_seconds(event.timestamp, origin) for event in folded.history] + [_seconds(folded.until, origin)])
-    at = np.unique(at)
+    at = np.unique(at[at >= 0])  # a clock that was set back may have recorded some from before the start
     whole = float(at[-1] - at[0])
     gaps = np.diff(at)
     least = max(SHORT, SHORT_SHARE * whole) if all_pauses else max(LONG, LONG_SHARE * whole)
@@ -159,9 +161,9 @@ def _ticks(axis: TimeAxis, whole: float, start: datetime.datetime, *, elapsed: b
     shift = 0.0 if elapsed else (start - _EPOCH).total_seconds()
     room, last_at = float(axis.place(np.array([whole]))[0]) / 12, -math.inf
     for number, (first, last) in enumerate(pieces):
-        round_ones = (
-            np.arange(np.ceil((first + shift) / step), np.floor((last + shift) / step) + 1)[:100] * step - shift
-        )
+        begin = np.ceil((first + shift) / step)
+        number_of_ones = int(np.clip(np.floor((last + shift) / step) + 1 - begin, 0, _MOST_TICKS))
+        round_ones = (begin + np.arange(number_of_ones)) * step - shift
         for seconds in ([first] if number else []) + [float(each) for each in round_ones]:
             at = float(axis.place(np.array([seconds]))[0])
             if at - last_at >= room:

@@ -67,6 +67,33 @@ def test_a_short_execution_is_not_folded() -> None:
     assert gantt(eventful()).layout.xaxis.type == "date"
 
 
+@pytest.mark.parametrize("elapsed", [False, True])
+@pytest.mark.parametrize(
+    "seconds",
+    [(1, -1_790_000_000, 2, -20_000_000, 13 * HOUR), (1, 10**9, 10, 2 * 10**9, 13 * HOUR), (1, -(10**9), 10**9, 10)],
+    ids=["back", "forward", "both"],
+)
+def test_a_clock_that_was_set_by_decades_takes_no_memory(seconds: tuple[int, ...], elapsed: bool) -> None:
+    story = Story()
+    for number, second in enumerate(seconds):
+        story.at(second).run(f"load-{number}", start=second, end=second)
+
+    for fold in (None, True):
+        figure = gantt(story.history(), elapsed=elapsed, fold=fold)
+        assert len(figure.layout.xaxis.tickvals or ()) <= 100
+
+
+def test_a_label_at_the_end_of_the_calendar_gets_the_room_that_there_is() -> None:
+    story = Story()
+    task = story.at(1).schedule("load", "shop.load")
+    story.at(2).start(task)
+    story.at(7_973 * 365.24 * 24 * HOUR).fail(task)  # the clock was set to the year 9998, and back
+    story.at(3).end("Failed")
+
+    _, last = gantt(story.history(), fold=False).layout.xaxis.range
+    assert last.startswith("2026")
+
+
 def test_elapsed_time_counts_from_the_start() -> None:
     wall, elapsed = gantt(eventful()), gantt(eventful(), elapsed=True)
 
