@@ -91,12 +91,15 @@ function render({ model, el }) {
 }
 
 function table(name, titles, widths = []) {
-  const body = h("tbody");
+  const body = h("tbody"), heads = titles.map((title, at) => h("th", { scope: "col", title, style: { width: widths[at] } }, title));
   return {
-    element: h("div", { class: "sfl-table", tabindex: 0, role: "group", "aria-label": name }, h("table", { "aria-label": name },
-      h("thead", {}, h("tr", {}, ...titles.map((title, at) => h("th", { scope: "col", title, style: { width: widths[at] } }, title)))), body)),
-    fill: rows => body.replaceChildren(...rows.map(row => h("tr", {}, ...row.map(value => value instanceof Node
-      ? h("td", {}, value) : h("td", { class: typeof value === "number" ? "sfl-number" : "", title: String(value) }, String(value)))))),
+    element: h("div", { class: "sfl-table", tabindex: 0, role: "group", "aria-label": name },
+      h("table", { "aria-label": name }, h("thead", {}, h("tr", {}, ...heads)), body)),
+    fill: rows => {
+      heads.forEach((head, at) => head.classList.toggle("sfl-number", typeof rows[0]?.[at] === "number"));
+      body.replaceChildren(...rows.map(row => h("tr", {}, ...row.map(value => value instanceof Node
+        ? h("td", {}, value) : h("td", { class: typeof value === "number" ? "sfl-number" : "", title: String(value) }, String(value))))));
+    },
   };
 }
 

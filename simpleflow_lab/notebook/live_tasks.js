@@ -11,10 +11,10 @@ const inOrder = label => label.replace(/\d+/g, number => number.padStart(12, "0"
 function taskTable(store, model, select) {
   const { chosen, field } = store;
   const columns = [
-    ["state", "state", row => row[field.state], "14%"], ["task", "id", row => inOrder(row[field.label]), "18%"],
-    ["attempt", "attempt", row => row[field.attempt], "9%"], ["scheduled", "scheduled", row => row[field.scheduled], "9%"],
+    ["state", "state", row => row[field.state], "13%"], ["task", "id", row => inOrder(row[field.label]), "18%"],
+    ["attempt", "attempt", row => row[field.attempt], "9%"], ["scheduled", "scheduled", row => row[field.scheduled], "11%"],
     ["waited", "waited", row => waiting(store, row), "9%"], ["ran", "ran", row => running(store, row) ?? -1, "9%"],
-    ["worker", "worker", row => row[field.worker], "14%"], ["result or reason", "outcome", row => row[field.outcome], "18%"],
+    ["worker", "worker", row => row[field.worker], "14%"], ["result or reason", "outcome", row => row[field.outcome], "17%"],
   ];
   const number = new Set(["attempt", "scheduled", "waited", "ran"]);
   const text = {

@@ -43,6 +43,11 @@ class Pipeline(Workflow):
 ]
 
 
+CUT = """(view, cells) => [...view.querySelectorAll(cells)].filter(cell => cell.scrollWidth > cell.clientWidth)
+    .map(cell => cell.textContent)"""
+"""The texts of cells that their columns are too narrow for."""
+
+
 def has_text(place: Locator, text: str) -> None:
     place.filter(has_text=text).first.wait_for()
 
@@ -65,6 +70,12 @@ def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp
     has_text(view, "1 of the latest 2")
     view.get_by_label("which executions").select_option("open")
     has_text(view, "0 of the latest 2")
+
+    view.get_by_label("which executions").select_option("all")
+    page.page.set_viewport_size({"width": 320, "height": 1800})
+    has_text(view.locator("td"), "COMPLETED")
+    assert view.evaluate(CUT, "td:nth-child(3), td:nth-child(5)") == []
+    page.page.set_viewport_size({"width": 1100, "height": 1800})
 
     worker = view.locator("[data-worker='activity worker fetching']")
     worker.get_by_label("activities at once on fetching").fill("2")

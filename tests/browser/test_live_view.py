@@ -10,6 +10,7 @@ import pytest
 from simpleflow_lab.notebook.widget_messages import module_of
 from tests.browser.jupyterlab import NotebookPage, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
+from tests.browser.test_lab_view import CUT
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -168,6 +169,10 @@ def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_
         page.cell(index).locator(".sfl-still").wait_for(state="hidden")
     view.get_by_role("tab", name="Tasks").click()
     view.locator("tbody tr").nth(12).wait_for()  # as many as fit, at the first look
+    page.page.set_viewport_size({"width": 320, "height": 3000})
+    has_text(view.locator("td"), "completed")
+    assert view.evaluate(CUT, "th, td:first-child, td.sfl-number") == []  # the table scrolls
+    page.page.set_viewport_size({"width": 1100, "height": 3000})
     view.get_by_role("button", name="Restart…").click()
     view.get_by_role("button", name="Start it again?").click()
     has_text(view.locator("header"), "▶ OPEN")
