@@ -97,6 +97,7 @@ def test_children_do_not_bury_what_started_them(lab: Lab) -> None:
 
     class Parent(Child):
         name = "glance.parent"
+        child_policy = "TERMINATE"
 
         def run(self):
             futures.wait(*(self.submit(Child) for _ in range(101)))
@@ -107,8 +108,7 @@ def test_children_do_not_bury_what_started_them(lab: Lab) -> None:
     assert [(each.workflow_id, each.is_child) for each in overview.executions[:1]] == [("the parent", False)]
     assert [each.is_child for each in overview.executions[1:]] == [True] * 99
 
-    for execution in lab.select_executions(status="open"):
-        execution.terminate()
+    lab.execution("the parent").terminate()
     until(lambda: overview_of(lab).closed_count == "102")
     assert overview_of(lab).executions[0].workflow_id == "the parent"
 
