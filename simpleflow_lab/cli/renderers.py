@@ -304,14 +304,16 @@ def _is_served(execution: Execution, session: Session) -> bool:
 @show.of("Rerun")
 def _show_rerun(record: Rerun, session: Session) -> ExitCode:
     """Print the result of an activity, or report its error with the lines of its own traceback."""
-    import traceback
+    from simpleflow_lab.data.failure_details import format_traceback
 
     sys.stdout.flush()
     if record.error is None:
         print(as_json(record.result))
         return ExitCode.DONE
-    frames = traceback.TracebackException.from_exception(record.error, limit=-_MAX_FRAMES)
-    report("".join(frames.format()).rstrip())
+    lines = format_traceback(record.error)
+    if len(lines) > _MAX_FRAMES:
+        lines = [lines[0], "  …\n", *lines[-_MAX_FRAMES:]]
+    report("".join(lines).rstrip())
     return ExitCode.FAILED
 
 

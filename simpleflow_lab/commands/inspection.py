@@ -388,12 +388,15 @@ def gantt(session: Session, target: Target, output: str | None, force: bool) -> 
     execution = execution_of(session, target)
     file = None
     if output is not None:
-        has_form = output.lower().endswith((".svg", ".csv", ".xlsx", ".json"))
-        if has_form:
-            file = execution.export(unused_path(output, force=force), force=force)
-        else:
+        if Path(output).suffix.lower() in _PAGES:
             file = write_file(output, execution.gantt_html(), force=force)
+        else:
+            file = execution.export(unused_path(output, force=force), force=force)
     return ExecutionGantt(execution=execution, file=file, message=_written(file))
+
+
+_PAGES: Final = ("", ".html", ".htm")
+"""How the names of files end in which a page is written."""
 
 
 @dataclass(frozen=True, kw_only=True)

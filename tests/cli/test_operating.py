@@ -316,6 +316,7 @@ def test_an_activity_runs_again_here_and_its_execution_stays_as_it_is(simpleflow
     assert (failed.code, failed.out) == (1, "")
     assert failed.err.endswith("LookupError: no such part\n")
     assert 'raise LookupError("no such part")' in failed.err
+    assert failed.err.count("  File ") == 1  # no line of ours
     assert simpleflow("workflow.history", "night-2").out == before
 
 

@@ -100,3 +100,13 @@ def test_the_slowest_are_told_apart_by_their_ids(simpleflow: Command, file: str)
 
     assert len({*ids}) == 3
     assert all(each.startswith("activity-prices.") for each in ids)
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.PDF", "m.txt"])
+def test_no_page_is_written_where_the_name_promises_something_else(
+    simpleflow: Command, file: str, tmp_path: Path, name: str
+) -> None:
+    ended = simpleflow("gantt", "--file", file, "-o", str(tmp_path / name))
+    assert ended.code == 2
+    assert "ends with none of .html, .svg" in ended.err
+    assert not (tmp_path / name).exists()
