@@ -501,6 +501,12 @@ class DecisionTaskError(SimpleflowLabError):
     """A decision that could not be made. The execution stays open and goes on when the cause is fixed."""
 
 
+_WITHOUT_IDS = (
+    "The ids of this execution are not known, of which those of its children are made, and to which its signals go: "
+    "give workflow_id and run_id, or a file of execution.export"
+)
+
+
 class NondeterminismError(DecisionTaskError):
     """The workflow's code makes other decisions than its history recorded.
 
@@ -519,10 +525,16 @@ class NondeterminismError(DecisionTaskError):
         requested_line: str | None = None,
         author_error: str | None = None,
         is_renumbered: bool = False,
+        numbered_before: str | None = None,
+        lacks_ids: bool = False,
     ) -> None:
         self.author_error = author_error
         self.is_renumbered = is_renumbered
         """simpleflow recorded the same task under another number."""
+        self.numbered_before = numbered_before
+        """The id under which simpleflow recorded a task of the same input before."""
+        self.lacks_ids = lacks_ids
+        """The ids of the execution, of which this is made, were not given."""
         self.event_id = event_id
         self.recorded = recorded
         self.requested = requested
@@ -537,7 +549,7 @@ class NondeterminismError(DecisionTaskError):
         if author_error is not None:
             super().__init__(
                 f"{author_error}. It was not raised when this history was recorded: event {event_id}: {has}; {asks}. "
-                "Mend the error, and the execution goes on"
+                f"{_WITHOUT_IDS if lacks_ids else 'Mend the error, and the execution goes on'}"
             )
             return
         where = "run again from its start" if event_id is None else f"event {event_id}"
@@ -545,12 +557,20 @@ class NondeterminismError(DecisionTaskError):
             "The code changed since this execution started, or it depends on time, randomness or input from outside: "
             "use workflow.now(), .random, .uuid4(), or restore the code"
         )
+        if numbered_before is not None:
+            why = (
+                f"The same task was recorded before, as {numbered_before}, and simpleflow, which recorded it, may "
+                "number a task anew whenever it replays: then this execution does not go on here, and simpleflow's "
+                "deciders can end it. Or the code changed since this execution started"
+            )
         if is_renumbered:
             why = (
                 "It is the same task under another number: simpleflow, which recorded it, numbers a task when it "
                 "schedules it, and not where it is submitted. So this execution does not go on here: let simpleflow's "
                 "deciders end it, or start it anew"
             )
+        if lacks_ids:
+            why = f"{_WITHOUT_IDS}. Or the code changed since this execution started"
         super().__init__(f"{where}: {has}; {asks}. {why}")
 
 

@@ -28,6 +28,10 @@ class Divergence(NamedTuple):
     """What the code itself raised in this decision, with its line; it is reported first."""
     is_renumbered: bool = False
     """The code commands the same task under another number."""
+    numbered_before: str | None = None
+    """The id under which simpleflow recorded a task of the same input before."""
+    lacks_ids: bool = False
+    """The ids of the execution, of which this is made, were not given."""
 
     def error(self) -> NondeterminismError:
         """The error that says so."""
@@ -39,4 +43,6 @@ class Divergence(NamedTuple):
             requested_line=self.commanded_line,
             author_error=self.author_error,
             is_renumbered=self.is_renumbered,
+            numbered_before=self.numbered_before,
+            lacks_ids=self.lacks_ids,
         )

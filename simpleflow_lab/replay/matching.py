@@ -19,11 +19,13 @@ from simpleflow_lab.replay.commands.child import CHILD
 from simpleflow_lab.replay.commands.close import CLOSE, closes_otherwise
 from simpleflow_lab.replay.commands.kinds import KINDS
 from simpleflow_lab.replay.commands.marker import MARKER
+from simpleflow_lab.replay.commands.signal import SIGNAL
 from simpleflow_lab.replay.commands.timer import TIMER
 from simpleflow_lab.replay.divergence import Divergence
 from simpleflow_lab.replay.history_reader import DecisionBatch
 from simpleflow_lab.replay.inherited import Unclaimed
 from simpleflow_lab.replay.json_texts import same_json
+from simpleflow_lab.replay.lines import shortened
 from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.conventions import WAKE_UP_TIMER
@@ -50,6 +52,8 @@ class Matching:
     def __init__(self, run: ReplayedRun) -> None:
         self._run = run
         self._by_first_event: dict[int, Command] = {}
+        self._by_simpleflow: list[HistoryEvent] = []
+        """The events that record tasks with a number, in decisions that no decider of ours made."""
         self.open: dict[CommandKind, int] = {ACTIVITY: 0, CHILD: 0, TIMER: 0}
         """How many activity tasks, child executions and timers were asked for and are not closed."""
 
@@ -84,12 +88,14 @@ class Matching:
                 continue
             command = _find(event, kind, pending)
             if command is None:
-                return Matched(pairs, _divergence(event, kind, pending))
+                return Matched(pairs, self._explained(_divergence(event, kind, pending), event, kind))
             closed = closes_otherwise(event, command) if command.kind is CLOSE and expects_all else None
             if closed is not None:
                 return Matched(pairs, _closed_otherwise(event, command, *closed))
             pairs.append((event, command))
             self.record(event, command)
+            if not expects_all and kind.has_unique_ids:
+                self._by_simpleflow.append(event)
             # A close that SWF carried out was sent with everything that survives it.
             is_limited = is_limited or (command.kind is CLOSE and event.row.entity != EXECUTION)
         if not expects_all or is_limited or not len(pending):
@@ -157,6 +163,15 @@ class Matching:
             self._by_first_event[event.id] = command
         if event.type in _OPENING:
             self.open[command.kind] += 1
+
+    def _explained(self, divergence: Divergence, event: HistoryEvent, kind: CommandKind) -> Divergence:
+        """A divergence with what else than edited code may be its cause."""
+        if not self._run.workflow_id and kind in (CHILD, SIGNAL):
+            return divergence._replace(lacks_ids=True)
+        earlier = next((each for each in self._by_simpleflow if _is_numbered_again(event, each, kind)), None)
+        if earlier is None or divergence.is_renumbered:
+            return divergence
+        return divergence._replace(numbered_before=shortened(str(earlier.attributes.get(kind.id_attribute or ""))))
 
     def _expected(self, max_open_activities: int, close_waits: bool) -> list[Command]:
         """The pending commands that a decider of ours would have sent."""
@@ -231,6 +246,20 @@ def _is_renumbered(event: HistoryEvent, kind: CommandKind, command: Command) -> 
         and command.id != recorded
         and command.id.rstrip("0123456789") == recorded.rstrip("0123456789")
         and _is_same(event, command)
+    )
+
+
+def _is_numbered_again(event: HistoryEvent, earlier: HistoryEvent, kind: CommandKind) -> bool:
+    """Two events record the same task, by its type and input, under two numbers."""
+    first, second = (str(each.attributes.get(kind.id_attribute or "")) for each in (earlier, event))
+    return (
+        first != second
+        and first.rstrip("0123456789") == second.rstrip("0123456789")
+        and all(
+            earlier.attributes.get(name) == event.attributes.get(name)
+            for name in ("activityType", "workflowType", kind.input_attribute)
+            if name is not None
+        )
     )
 
 

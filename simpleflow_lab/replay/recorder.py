@@ -281,6 +281,8 @@ class Recorder:
                 commanded_line=error.requested_line,
                 author_error=error.author_error,
                 is_renumbered=error.is_renumbered,
+                numbered_before=error.numbered_before,
+                lacks_ids=error.lacks_ids,
             )
         self._end(pending=pending, divergence=divergence, error=error)
 

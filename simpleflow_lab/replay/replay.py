@@ -306,7 +306,8 @@ class Replay:
         if divergence is not None and self._run.author_error is not None:
             divergence = divergence._replace(author_error=self._run.author_error)
         if divergence is not None and decider is not None:
-            divergence = divergence._replace(is_renumbered=False)  # ours number as they are numbered here
+            # Ours number as they are numbered here.
+            divergence = divergence._replace(is_renumbered=False, numbered_before=None)
         if decider is None and (divergence is not None or self._matching.lacks(batch.rest)):
             matched = match_raising_at_once(
                 batch,

@@ -678,6 +678,34 @@ def test_a_history_in_which_numbers_shifted_does_not_go_on(identity, why):
         story.new_replay().feed(story.events)
 
 
+@pytest.mark.parametrize(
+    ("identity", "why"),
+    [(None, "recorded before, as activity-guide.double-2, and simpleflow"), (Story.identity, "or restore the code")],
+    ids=["simpleflow's", "ours"],
+)
+def test_a_task_that_got_a_number_twice_is_told_with_the_first_one(identity, why):
+    def run(self):
+        first = self.submit(double, 1)
+        second = self.submit(double, 300)
+        third = self.submit(double, first)
+        return [second.result, third.result]
+
+    story = Story(workflow_of(run))
+    story.identity = identity
+    one, two = story.decide()
+    scheduled = story.record(one)
+    story.record(two)
+    started = story.add("ActivityTaskStarted", scheduledEventId=scheduled.id, identity="worker")
+    story.add("ActivityTaskCompleted", scheduledEventId=scheduled.id, startedEventId=started.id, result="2")
+    story.decide()
+    # Upstream gave the third call the second number, with its result, and the second call the third number.
+    attributes(two)["activityId"] = "activity-guide.double-3"
+    story.record(two)
+    story.add("WorkflowExecutionSignaled", signalName="s", input="1")
+    with pytest.raises(NondeterminismError, match=rf"activity-guide\.double-3.* {why}"):
+        story.new_replay().feed(story.events)
+
+
 # -- what is not here --------------------------------------------------------------------------------------------------
 
 

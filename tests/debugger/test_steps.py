@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simpleflow_lab import History, Lab, Workflow, activity, futures
+from simpleflow_lab import History, Lab, Workflow, activity, futures, open_history
 from simpleflow_lab.canvas import Chain, Group
 from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.debugger.value_snapshots import Shown, ShownFuture
@@ -536,3 +536,29 @@ def test_going_to_and_fro_gives_the_steps_of_going_straight(name: str, data: st.
     with ReplaySteps(history, workflow) as steps:
         for number in walk:
             assert facts(steps[number]) == expected[number - 1]
+
+
+class Sends(Workflow):
+    name, version, task_list = "steps.sends", "1", "steps"
+
+    def run(self, to_child: bool) -> None:
+        if to_child:
+            self.submit(Sums, 1).wait()
+        me = self.get_run_context()["workflow_id"]
+        self.submit(self.signal("note", workflow_id=me)).wait()
+
+
+@pytest.mark.parametrize("to_child", [True, False])
+def test_without_the_ids_of_the_execution_it_is_told_that_they_are_lacking(
+    lab: Lab, tmp_path: Any, to_child: bool
+) -> None:
+    execution = lab.start(Sends, to_child)
+    execution.wait(timeout=30)
+    path = tmp_path / "history.json"
+    path.write_text(execution.history().to_json())
+    recorded = open_history(path)
+    error = recorded.replay(Sends)[-1].error
+    assert error is not None
+    assert "give workflow_id and run_id" in error
+    assert "restore the code" not in error
+    assert recorded.replay(Sends, workflow_id=execution.workflow_id, run_id=execution.run_id)[-1].error is None
