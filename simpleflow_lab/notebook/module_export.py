@@ -3,7 +3,8 @@
 What the workflows and activities of cells need is taken from the cells that were run: each name with the latest
 statement that bound it, and what that statement needs itself, in the order in which they were run, with their comments.
 A type that has its name from the notebook's module is given that name, so that the module's definitions are the
-notebook's: executions that were started here run there.
+notebook's: executions that were started here run there. What registers types of values is taken along, too: no name
+leads to it.
 
 *Rule:* nothing is left out in silence. What can't be taken along is reported, with what needs it.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simpleflow_lab import activity, workflow
+from simpleflow_lab.data import codec
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.notebook.cell_definitions import is_from_a_cell, registered
 
@@ -83,7 +85,13 @@ class _Statement:
     @property
     def needs(self) -> set[str]:
         """The global names that it uses, at once or when its functions run."""
-        return _names_used(self.node)
+        return set(_globals_of(_symbols(self.node)))
+
+    @property
+    def needs_at_once(self) -> set[str]:
+        """Those of them that it uses when the module is imported, as far as it calls nothing."""
+        is_definition = isinstance(self.node, _DEFINITIONS)
+        return set(_globals_of(_symbols(self.node), in_functions=False)) if is_definition else self.needs
 
 
 def export(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Exported:
@@ -108,6 +116,7 @@ def module_for(path: str, cells: Sequence[str], names: Mapping[str, Any]) -> Mod
     module = _Module(list(_statements(cells)), names)
     for label in wanted:
         module.take(label, by="the notebook's definitions")
+    module.take_registrations()
     module.name_types(file.stem)
     definitions = tuple(name for name in module.names if name in wanted)
     if not definitions:
@@ -150,6 +159,8 @@ class _Module:
     """The statements of the module, collected by name."""
 
     def __init__(self, statements: Sequence[_Statement], names: Mapping[str, Any]) -> None:
+        self._statements = statements
+        self._registrations: list[_Statement] = []
         self._by_name: dict[str, list[_Statement]] = {}
         for statement in statements:
             for name in statement.binds:
@@ -181,6 +192,21 @@ class _Module:
         for needed in sorted(statement.needs - statement.binds):
             self.take(needed, by=name)
 
+    def take_registrations(self) -> None:
+        """Take what registers types of values, and what it needs: of each type the latest."""
+        found: dict[str, _Statement] = {}
+        for statement in self._statements:
+            type_ = _registered_type(statement.node, self._names)
+            if type_ is not None:
+                found[type_] = statement
+        for type_, statement in found.items():
+            if isinstance(statement.node, ast.Expr):
+                self._registrations.append(statement)
+                for needed in sorted(statement.needs):
+                    self.take(needed, by=f"the registration of {type_}")
+            else:
+                self._taken[statement.order] = statement
+
     def _take_value(self, name: str, by: str) -> None:
         """Take a name whose statement is no plain one, with its value, if that can be written down."""
         if name not in self._names:
@@ -208,13 +234,36 @@ class _Module:
     @property
     def names(self) -> Iterator[str]:
         """The names that the module binds, in its order."""
-        return (name for order in sorted(self._taken) for name in _bound(self._taken[order].node))
+        return (name for statement in self._in_order() for name in _bound(statement.node))
+
+    def _in_order(self) -> list[_Statement]:
+        """The statements in the order in which they were run, but each behind what it needs when the module is
+        imported: a cell may have been run again after those that need it."""
+        found: dict[int, _Statement] = {}
+        begun: set[int] = set()
+
+        def add(statement: _Statement) -> None:
+            if statement.order not in begun:
+                begun.add(statement.order)
+                add_all(statement.needs_at_once - statement.binds, set())
+                found[statement.order] = statement
+
+        def add_all(names: set[str], seen: set[str]) -> None:
+            for name in sorted(names - seen):
+                seen.add(name)
+                for other in self._by_name.get(name, ())[-1:]:
+                    if other.order in self._taken:
+                        add_all(other.needs, seen)  # it may be called at once
+                        add(other)
+
+        for order in sorted(self._taken):
+            add(self._taken[order])
+        return list(found.values())
 
     def text(self) -> str:
         """The module's source."""
         future, imports, others = list[str](), list[str](), list[str]()
-        for order in sorted(self._taken):
-            statement = self._taken[order]
+        for statement in self._in_order():
             match statement.node:
                 case ast.ImportFrom(module="__future__"):
                     future.append(statement.text)
@@ -226,7 +275,8 @@ class _Module:
                     others.append(statement.text)
         values = [f"{name} = {text}  # its value in the notebook" for name, text in self._values.items()]
         head = ['"""Workflows and activities of a notebook, written by `%simpleflow export`."""', "", *future]
-        body = "\n".join([*head, *imports, "", *values, *others])
+        last = [each.text for each in self._registrations]  # the types stand above, in whatever order their cells ran
+        body = "\n".join([*head, *dict.fromkeys(imports), "", *values, *others, *last])
         while "\n\n\n\n" in body:
             body = body.replace("\n\n\n\n", "\n\n\n")
         return body.rstrip("\n") + "\n"
@@ -241,6 +291,32 @@ class _Module:
         if isinstance(thing, type) and issubclass(thing, workflow.Workflow) and thing.type_name() == thing.class_name():
             return _named_class(statement, thing.type_name())
         return statement.text
+
+
+def _registered_type(node: ast.stmt, names: Mapping[str, Any]) -> str | None:
+    """The type of values that a statement registers, or the module that registers some when it is imported."""
+    match node:
+        case ast.Import(names=aliases):
+            imported = [alias.name for alias in aliases]
+        case ast.ImportFrom(module=str(module), names=aliases):
+            imported = [module, *(f"{module}.{alias.name}" for alias in aliases)]
+        case ast.Expr(value=ast.Call(func=function, args=[type_, *_])) if (
+            _thing_named(function, names) is codec.register
+        ):
+            return ast.unparse(type_)
+        case _:
+            return None
+    return next((name for name in imported if name in codec.MODULES_OF_TYPES.values()), None)
+
+
+def _thing_named(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What a name, or a dotted one, is in the notebook; `None` if that is not known."""
+    match node:
+        case ast.Name(id=name):
+            return names.get(name)
+        case ast.Attribute(value=of, attr=name):
+            return getattr(_thing_named(of, names), name, None)
+    return None
 
 
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -349,18 +425,18 @@ def _bound(node: ast.stmt) -> Iterator[str]:
                     yield part.id
 
 
-def _names_used(node: ast.stmt) -> set[str]:
-    """The global names that a statement uses, in all of its scopes."""
-    table = symtable.symtable(ast.unparse(node), "<cell>", "exec")
-    return set(_globals_of(table))
+def _symbols(node: ast.stmt) -> symtable.SymbolTable:
+    return symtable.symtable(ast.unparse(node), "<cell>", "exec")
 
 
-def _globals_of(table: symtable.SymbolTable) -> Iterator[str]:
+def _globals_of(table: symtable.SymbolTable, *, in_functions: bool = True) -> Iterator[str]:
+    """The global names that are used there, in all scopes, or not in those of functions."""
     at_top = table.get_type() == "module"
     for symbol in table.get_symbols():
         if symbol.is_referenced() and (at_top or symbol.is_global()):
             yield symbol.get_name()
-    yield from _of_all(_globals_of(child) for child in table.get_children())
+    inner = [child for child in table.get_children() if in_functions or child.get_type() != "function"]
+    yield from _of_all(_globals_of(child, in_functions=in_functions) for child in inner)
 
 
 def _of_all(found: Iterable[Iterator[str]]) -> Iterator[str]:

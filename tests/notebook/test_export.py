@@ -85,6 +85,66 @@ def test_a_module_has_what_the_definitions_need_and_means_the_same(shell: Intera
     }
 
 
+def imported(file: Path, expression: str) -> str:
+    """What an expression is in another process, which has imported the module."""
+    code = f"import {file.stem} as flows\nprint({expression})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=file.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+LOADS = """%%simpleflow
+from simpleflow_lab import activity
+
+@activity.with_attributes(name="exported.load", retry=tries(LIMIT))
+def load(x, by=STEP):
+    return x
+"""
+
+
+def test_a_cell_that_was_run_again_after_those_that_need_it_stands_before_them(
+    shell: InteractiveShell, tmp_path: Path
+) -> None:
+    cells = [
+        "MORE = 1\nLIMIT = 2\nSTEP = 1",
+        "def tries(n):\n    return n + MORE",
+        LOADS,
+        "LIMIT = 5",
+        "MORE = 2; STEP = 3",
+    ]
+    for cell in cells:
+        shell.run_cell(cell, store_history=True).raise_error()
+    file = tmp_path / "ordered_flows.py"
+    shell.run_line_magic("simpleflow", f"export {file}")
+    assert imported(file, "flows.load(1), flows.load.callable.__defaults__, flows.tries(flows.LIMIT)") == "1 (3,) 7"
+
+
+def test_what_registers_types_of_values_is_taken_along(shell: InteractiveShell, tmp_path: Path) -> None:
+    point = "class Point:\n    def __init__(self, x):\n        self.x = x"
+    registered = "codec.register(Point, name='exported.Point', encode=lambda point: point.x, decode={})"
+    cells = [
+        "import simpleflow_lab.data.numpy_pandas\nfrom simpleflow_lab.data import codec",
+        point,
+        f"# of the first try\n{registered.format('Point')}",
+        f"# how points are written\n{registered.format('lambda x: Point(x)')}",
+        "%%simpleflow\nfrom simpleflow_lab import activity\n\n@activity.with_attributes()\ndef load(x):\n    return x",
+        point,
+    ]
+    for cell in cells:
+        shell.run_cell(cell, store_history=True).raise_error()
+    file = tmp_path / "registering_flows.py"
+    assert shell.run_line_magic("simpleflow", f"export {file}").left_out == ()
+    assert (
+        imported(file, "[flows.codec.encode(flows.Point(2))]")
+        == """['{"__simpleflow__":"exported.Point","value":2}']"""
+    )
+    assert (
+        imported(file, "flows.codec.decode(flows.codec.encode(__import__('pandas').DataFrame({'a': [1]}))).size") == "1"
+    )
+    assert file.read_text().count("codec.register(") == 1
+    assert "# how points are written" in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
