@@ -8,7 +8,9 @@ because SWF refused its close, does not print or log a second time what it print
 `breakpoint()` and `pdb.set_trace()` are passed over in a thread that is muted: nobody would see where they stop. So is
 `input()` refused.
 
-Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before.
+Rule: what is replaced in `sys` and `logging` is replaced while some thread is muted, and is then as it was before. What
+stood in `sys` is kept for a while when it was taken away: before Python 3.13.3, `print` doesn't hold the stream that it
+writes to, and another thread may be in the midst of one.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ _muted: Final[dict[str, dict[int, int]]] = {"stdout": replaying_threads, "stderr
 """For each stream of `sys` the threads that are muted, by identifier, and how many times over."""
 _receivers: Final[dict[int, Callable[[str], None]]] = {}
 """Called with what a watched thread writes to `sys.stdout`, by the thread's identifier."""
+
+_kept: Final[deque[Any]] = deque(maxlen=32)
+"""Streams that stood in `sys` and are kept from being freed, the latest ones."""
 
 _printed: Final[dict[int, deque[str]]] = {}
 """What a thread that makes a decision anew wrote for it before and has not written again, by the thread's id."""
@@ -58,6 +63,12 @@ class Gate:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def keep(stream: Any) -> None:
+    """Keep a stream that is put into `sys` from being freed when it is taken away: a `print` may be writing to it."""
+    if not any(each is stream for each in _kept):
+        _kept.append(stream)
 
 
 def stream_below_gates(stream: Any) -> Any:
@@ -217,11 +228,23 @@ def _is_gated(name: str) -> bool:
 def _add_gate(name: str) -> None:
     """Put the gate in place, before the first thread needs it. Call it with `_lock` held."""
     if not _is_gated(name):
-        setattr(sys, name, Gate(name))
+        setattr(sys, name, _gate(name))
         if name == "stderr":
             _logger_gates.append(_LoggerGate())
         else:
             breakpoints.add(_is_muted)
+
+
+def _gate(name: str) -> Gate:
+    """The gate for what now stands in `sys`: the one that stood for it before, if that is kept. Replays add and remove
+    their gates so often that new ones would soon be more than are kept."""
+    stream = getattr(sys, name)
+    for each in _kept:
+        if isinstance(each, Gate) and each.name == name and each.stream is stream:
+            return each
+    gate = Gate(name)
+    keep(gate)
+    return gate
 
 
 def _remove_gate(name: str) -> None:

@@ -30,7 +30,7 @@ from typing import Any, Final
 from simpleflow_lab.log import replaying_threads
 from simpleflow_lab.replay import breakpoints
 from simpleflow_lab.replay.lines import line_of, line_text
-from simpleflow_lab.replay.muted_output import Gate
+from simpleflow_lab.replay.muted_output import Gate, keep
 from simpleflow_lab.replay.output_commit import before_output
 from simpleflow_lab.runtime.log_writer import LoggedExecution, LogWriter
 from simpleflow_lab.runtime.output_contexts import OutputContexts
@@ -287,6 +287,7 @@ def _below_gates(name: str) -> tuple[Gate | None, Any]:
 
 def _set_stream(name: str, gate: Gate | None, stream: Any) -> None:
     if gate is None:
+        keep(getattr(sys, name))
         setattr(sys, name, stream)
     else:
         gate.stream = stream

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import logging
 import sys
+import threading
+import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -34,3 +39,63 @@ def test_what_is_watched_within_what_is_watched_has_its_own_receiver(
     assert (sys.stdout, sys.stderr, logging.Logger.callHandlers) == before
     assert tuple(capsys.readouterr()) == ("heard", "")
     assert not caplog.records
+
+
+class Slow(io.StringIO):
+    """A stream during whose writing another thread does something."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def write(self, text: str) -> int:
+        self._meanwhile()
+        return super().write(text)
+
+
+def test_the_stream_of_a_print_outlives_the_replay_of_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`print` writes the text and the end of the line to a stream that it does not hold."""
+    begin, end = threading.Event(), threading.Event()
+
+    def replay() -> None:
+        with muted_output():
+            begin.set()
+            end.wait(60)
+
+    def end_the_replay() -> None:
+        end.set()
+        thread.join()
+        assert sys.stdout is stream
+        gc.collect()
+
+    stream = Slow(end_the_replay)
+    monkeypatch.setattr(sys, "stdout", stream)
+    thread = threading.Thread(target=replay)
+    thread.start()
+    assert begin.wait(60)
+    gate = weakref.ref(sys.stdout)
+    assert sys.stdout is not stream
+
+    sys.stdout.write("text")
+
+    assert gate() is not None
+    print("line")
+    assert stream.getvalue() == "textline\n"
+
+
+def test_many_replays_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same gate stands for the same stream, and gates of streams that are gone go, too."""
+    with muted_output():
+        gate = sys.stdout
+    for _ in range(100):
+        with muted_output():
+            assert sys.stdout is gate
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    streams = []
+    for _ in range(100):
+        sys.stdout = io.StringIO()
+        streams.append(weakref.ref(sys.stdout))
+        with muted_output():
+            pass
+    gc.collect()
+    assert streams[0]() is None
