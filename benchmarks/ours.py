@@ -199,7 +199,7 @@ def measured(labs: Labs, name: str, n: int) -> Seconds:
         case "decider":
             return decider(labs.memory, n)
         case "replay" | "replay-for-temporal":
-            return reading.replay(labs.memory, FanOut, n)
+            return reading.replay(FanOut, n, from_wire=name == "replay")
         case "steps":
             return reading.steps(FanOut, n)
     for each in (debugging, memory, painting, reading, stores, starting):

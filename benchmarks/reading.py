@@ -10,23 +10,25 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.stopwatch import Seconds, Stopwatch
-from simpleflow_lab import Lab, Workflow
+from simpleflow_lab import Workflow
 from simpleflow_lab.debugger.steps import ReplaySteps
 from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.replay.task_records import HistoryWithRecords
-from simpleflow_lab.swf.history import History, HistoryEvent
+from simpleflow_lab.swf.history import History, HistoryEvent, event_from_wire
 
 BEGAN: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-def replay(lab: Lab, workflow: type[Workflow], n: int) -> Seconds:
-    """Seconds of a whole replay of a fan-out, in one decision with all of its events."""
+def replay(workflow: type[Workflow], n: int, *, from_wire: bool) -> Seconds:
+    """Seconds of a whole replay of a fan-out, in one decision with all of its events: `from_wire` with the making of
+    these from boto3's form, in which upstream gets them, too."""
     execution = history(n)
     events = execution[: len(execution) - 1]
+    wires = [event.to_wire() for event in events] if from_wire else []
     with Stopwatch() as stopwatch:
         replayed = Replay(workflow, workflow_id="benchmark", run_id="benchmark")
-        replayed.feed(events)
+        replayed.feed(map(event_from_wire, wires) if from_wire else events)
         answer = replayed.decide(len(events))
     assert answer.decisions[-1]["decisionType"] == "CompleteWorkflowExecution"
     replayed.close()
