@@ -271,6 +271,20 @@ def test_of_an_execution_that_was_ended_while_its_code_waited_only_failures_are_
         assert [each.kind for each in execution.quiet_failures()] == ["failure"]
 
 
+def test_to_ask_again_and_again_whether_a_task_is_finished_is_to_wait_for_it(lab: Lab) -> None:
+    class Polls(Quiet):
+        name = "quiet.polls"
+
+        def run(self) -> Any:
+            task = self.submit(quiet_value, 7)
+            while not task.finished:
+                self.submit(self.start_timer("a while", 1)).wait()
+
+    execution = lab.start(Polls)
+    execution.result(30)
+    assert list(execution.quiet_failures()) == []
+
+
 def test_the_examples_have_those_that_they_show(lab: Lab) -> None:
     quiet: dict[str, list[QuietFailure]] = {}
     for workflow, arguments in ((BasicWorkflow, (1, 0)), (WordCount, (["to be", "or not"],)), (Failing, ())):
