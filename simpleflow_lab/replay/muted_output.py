@@ -67,7 +67,7 @@ class Gate:
 
 def keep(stream: Any) -> None:
     """Keep a stream that is put into `sys` from being freed when it is taken away: a `print` may be writing to it."""
-    if not any(each is stream for each in _kept):
+    if not any(each is stream for each in tuple(_kept)):
         _kept.append(stream)
 
 
@@ -239,7 +239,7 @@ def _gate(name: str) -> Gate:
     """The gate for what now stands in `sys`: the one that stood for it before, if that is kept. Replays add and remove
     their gates so often that new ones would soon be more than are kept."""
     stream = getattr(sys, name)
-    for each in _kept:
+    for each in tuple(_kept):  # other threads add to it
         if isinstance(each, Gate) and each.name == name and each.stream is stream:
             return each
     gate = Gate(name)

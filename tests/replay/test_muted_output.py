@@ -9,10 +9,11 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from simpleflow_lab.replay.muted_output import heard_output, muted_output, watched_output
+from simpleflow_lab.replay.muted_output import heard_output, keep, muted_output, watched_output
 
 
 def test_what_is_watched_within_what_is_watched_has_its_own_receiver(
@@ -99,3 +100,20 @@ def test_many_replays_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     gc.collect()
     assert streams[0]() is None
+
+
+class Meanwhile(io.StringIO):
+    """A stream; while it is looked at, another one is put into `sys`."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:
+        keep(io.StringIO())
+        return io.StringIO
+
+
+def test_other_threads_put_streams_into_sys_while_a_replay_begins() -> None:
+    keep(Meanwhile())
+    before = sys.stdout
+    with muted_output():
+        pass
+    assert sys.stdout is before
