@@ -31,7 +31,9 @@ def start(store: Path, notes: Path, pause: float = 0.02) -> subprocess.Popen[str
 def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path, seed):
     """The same program is killed at random moments until it ends by itself."""
     store, notes = tmp_path / "lab.sqlite", tmp_path / "notes"
-    out, kills = killed_until_it_ends(lambda: start(store, notes), random.Random(seed), kills=5, longest=0.25)
+    out, kills = killed_until_it_ends(
+        lambda: start(store, notes, pause=0.06), random.Random(seed), kills=5, longest=0.25
+    )
     assert out == f"result {[sum(range(LENGTH)), 1000, 1001, 1002]}\n"
     assert kills >= 1
     with Lab(store) as lab:
