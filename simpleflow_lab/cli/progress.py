@@ -90,6 +90,11 @@ def _is_terminal(stream: Any) -> bool:
         return False
 
 
+_latest: Final[list[Any]] = []
+"""What the latest live line had put into `sys`: before Python 3.13.3, `print` doesn't hold the stream that it writes
+to, and a thread of a workflow may be in the midst of one."""
+
+
 class _LiveLine:
     """A line at the bottom of the terminal. Within it, `sys.stdout` and `sys.stderr` write above the line."""
 
@@ -108,6 +113,7 @@ class _LiveLine:
 
     def __exit__(self, *error: object) -> None:
         self.erase()
+        _latest[:] = self._above
         # A stream that another program has replaced meanwhile is that program's to restore.
         if sys.stdout is self._above[0]:
             sys.stdout = self._before[0]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import io
+import sys
+import weakref
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -45,3 +49,34 @@ def test_a_reason_is_said_once_however_long_it_lasts(capsys: pytest.CaptureFixtu
         "nightly waits for signal go",
         f"nightly waits for {slow.format('2 h')}",
     ]
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_print_of_another_thread_may_outlive_the_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`print` writes the text and the end of the line to a stream that it does not hold."""
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Terminal())
+    before, above = sys.stdout, None
+
+    class Watched(Waits):
+        def wait(self, timeout: float) -> bool:
+            nonlocal above
+            above = weakref.ref(sys.stdout)
+            return True
+
+        def progress(self) -> Any:
+            return SimpleNamespace(failed=0, unfinished=0, total=1, status="COMPLETED", seconds=1.0)
+
+    watch(cast("Any", Watched([])))
+    gc.collect()
+    assert sys.stdout is before
+    assert above is not None
+    assert above() is not None
+    assert above() is not before
