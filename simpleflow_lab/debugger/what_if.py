@@ -21,6 +21,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.recorded_script import recorded_script
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.replay.json_texts import same_json
 from simpleflow_lab.runtime.simulation import Script, simulated
 from simpleflow_lab.settings import Settings, current
 from simpleflow_lab.swf.control import read_control
@@ -159,7 +160,32 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
         ids = [attempt.id for attempt in others if (attempt.name in script.by_name) is is_assumed]
         if ids:
             lines.append(ExplanationLine.of("assumed", f"{words}: {first_few(dict.fromkeys(ids))}"))
+    changed = _with_other_input(recorded, simulated)
+    if changed:
+        text = f"asked for with another input than was recorded, and taken as they were: {first_few(changed)}"
+        lines.append(ExplanationLine.of("assumed", text))
     return lines
+
+
+def _with_other_input(recorded: FoldedHistory, simulated: FoldedHistory) -> list[str]:
+    """The ids of tasks that were recorded, with another input: of an edited workflow, or because simpleflow, which
+    recorded them, numbered them otherwise."""
+    inputs: dict[str, list[str | None]] = {}
+    for attempt in recorded.attempts:
+        if attempt.kind in TASKS:
+            inputs.setdefault(attempt.id, []).append(attempt.input)
+    any_order = frozenset[
+        str
+    ]()  # what was written of a set may stand in any order, and no history tells sets from lists
+    return list(
+        dict.fromkeys(
+            attempt.id
+            for attempt in simulated.attempts
+            if attempt.kind in TASKS
+            and attempt.id in inputs
+            and not any(same_json(text, attempt.input, any_order) for text in inputs[attempt.id])
+        )
+    )
 
 
 def _endless(history: History) -> list[ExplanationLine]:

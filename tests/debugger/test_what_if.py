@@ -311,6 +311,16 @@ def test_a_task_whose_type_was_never_recorded_is_said_to_be_run_by_nobody(napped
     assert "taken as others" not in str(simulated)
 
 
+def test_tasks_with_another_input_than_was_recorded_are_told(napped):
+    def run(self, many, seconds):
+        futures.wait([self.submit(nap, f"other {number}", seconds) for number in range(many)])
+        return self.submit(nap, "last", seconds).result
+
+    told = "asked for with another input than was recorded, and taken as they were: activity-what_if.nap-1"
+    assert told in str(napped.what_if(workflow=naps_that(run)))
+    assert told not in str(napped.what_if())
+
+
 def test_a_run_that_never_waits_is_interrupted_and_its_line_told(napped):
     def run(self, many, seconds):
         while True:
