@@ -101,16 +101,15 @@ def _lab_html(lab: Lab) -> str:
 
 
 def _frame_html(frame: Any) -> str | None:
-    """The HTML of a frame: of our tables of tasks with more rows than pandas shows it is the columns that are read
-    most, with what failed first; of any other what pandas writes."""
+    """The HTML of a frame: of our tables of tasks and of executions it is the columns that are read most, unless pandas
+    is told to show all (`display.max_columns` is `None`); of any other what pandas writes."""
     from simpleflow_lab.data.pandas_library import pd  # noqa: PLC0415  there is a frame
-    from simpleflow_lab.notebook.renderers import tasks_html  # noqa: PLC0415  imports pandas
+    from simpleflow_lab.notebook.renderers import own_html  # noqa: PLC0415  imports pandas
 
-    own: str | None = frame._repr_html_()
-    limit = pd.get_option("display.max_rows")
-    if own is None or type(frame) is not pd.DataFrame or limit is None or len(frame) <= limit:
-        return own
-    return tasks_html(frame) or own
+    of_pandas: str | None = frame._repr_html_()
+    if of_pandas is None or type(frame) is not pd.DataFrame or pd.get_option("display.max_columns") is None:
+        return of_pandas
+    return own_html(frame) or of_pandas
 
 
 _FRAMES: Final = ("pandas.DataFrame", "pandas.core.frame.DataFrame")

@@ -36,11 +36,20 @@ from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.notebook.cell_values import Table, Text, table_of_frame, table_of_listing
+from simpleflow_lab.views import html
 from simpleflow_lab.views.attempts import Attempt
-from simpleflow_lab.views.formatting import described
+from simpleflow_lab.views.combined_tables import IDS
+from simpleflow_lab.views.formatting import count, described
 from simpleflow_lab.views.listing_shape import Shape
 from simpleflow_lab.views.listings import Kind, Listing
-from simpleflow_lab.views.tables import OURS, TASKS_TABLE, executions_table
+from simpleflow_lab.views.tables import (
+    EXECUTION_COLUMNS,
+    EXECUTIONS_TABLE,
+    IN_CHILD,
+    OURS,
+    TASKS_TABLE,
+    executions_table,
+)
 from simpleflow_lab.views.workflow_listings import listing_of_tasks, shown_tasks
 
 
@@ -268,13 +277,27 @@ def _table_of_tasks(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
     return table_of_frame(rows, shown, {"input": _arguments})
 
 
-def tasks_html(frame: pd.DataFrame) -> str | None:
-    """The HTML of a table of tasks, or of what was made of one, with the columns that are read most and what failed
-    first; `None` for any other frame."""
-    if frame.attrs.get(OURS) != TASKS_TABLE or not {*_TASKS, "reason"} <= set(frame.columns):
+def own_html(frame: pd.DataFrame) -> str | None:
+    """The HTML of a table of tasks or of executions, or of some rows of one, with the columns that are read most; of
+    tasks that are too many to be shown with what failed first. `None` for any other frame, and for one that has a
+    column of somebody else's, which is to be seen."""
+    shown = _columns_read_most(frame)
+    if shown is None:
         return None
-    ids = {"workflow_id": Kind.TEXT} if "workflow_id" in frame.columns else {}
-    return table_of_frame(frame, {**ids, **_TASKS, "reason": Kind.TEXT}, {"input": _arguments})._repr_html_()
+    table = table_of_frame(frame, shown, {"input": _arguments} if "input" in shown else {})
+    number = count(len(frame.columns), "column")
+    return f"{table._repr_html_()}{html.quiet(f'{len(shown)} of {number}; .columns names them')}"
+
+
+def _columns_read_most(frame: pd.DataFrame) -> dict[str, Kind] | None:
+    names, kind = set(frame.columns), frame.attrs.get(OURS)
+    if kind == TASKS_TABLE and {*_TASKS, "reason"} <= names <= {*Attempt._fields, *IDS, IN_CHILD}:
+        ids: dict[str, Kind] = {name: Kind.TEXT for name in (IDS[0], IN_CHILD) if name in names}
+        return {**ids, **_TASKS, "reason": Kind.TEXT}
+    # Times in another zone are shown as pandas does: a cell of ours has them in UTC.
+    if kind == EXECUTIONS_TABLE and names == set(EXECUTION_COLUMNS) and str(frame["started"].dtype).endswith("UTC]"):
+        return {**_EXECUTIONS, "forked_from": Kind.TEXT} if frame["forked_from"].notna().any() else _EXECUTIONS
+    return None
 
 
 def _rows_of(frame: pd.DataFrame, tasks: Iterable[Attempt]) -> pd.DataFrame:

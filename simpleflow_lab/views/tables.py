@@ -189,8 +189,12 @@ def attempts_table(attempts: AttemptColumns) -> pd.DataFrame:
 
 OURS: Final = "simpleflow_lab"
 """The name in a frame's `attrs` of what it is a table of."""
+IN_CHILD: Final = "in_child"
+"""The column with the workflow id of the child in which a task failed."""
 TASKS_TABLE: Final = "tasks"
 """What is said there of a table of tasks."""
+EXECUTIONS_TABLE: Final = "executions"
+"""And of a table of executions."""
 
 
 def failed_rows_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame:
@@ -218,7 +222,7 @@ def unhandled_failures(history: History | FoldedHistory, below: Sequence[tuple[s
     is_open = bool(folded.history) and folded.history.close_status is None
     own = list(filter(_has_failed, folded.attempts)) if is_open else folded.unhandled
     table = frame(_ATTEMPT, [*own, *(attempt for _, attempt in below)])
-    table["in_child"] = texts([*([None] * len(own)), *(well_formed(child) for child, _ in below)])
+    table[IN_CHILD] = texts([*([None] * len(own)), *(well_formed(child) for child, _ in below)])
     return table
 
 
@@ -312,6 +316,24 @@ def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(kind if number == 1 else f"{kind} × {number}" for kind, number in kinds.items())
 
 
+_EXECUTION: Final[dict[str, Column]] = {
+    "workflow_id": texts,
+    "run_id": texts,
+    "workflow_type": texts,
+    "version": texts,
+    "status": texts,
+    "started": times,
+    "closed": times,
+    "duration": numbers,
+    "tags": objects,
+    "parent": texts,
+    "cancel_requested": flags,
+    "forked_from": texts,
+}
+EXECUTION_COLUMNS: Final = tuple(_EXECUTION)
+"""The columns of `executions_table`."""
+
+
 def executions_table(
     execution_infos: Iterable[Mapping[str, Any]], *, until: datetime.datetime | None = None
 ) -> pd.DataFrame:
@@ -321,21 +343,9 @@ def executions_table(
     (`datetime64[ms, UTC]`), `duration` (`float64`, seconds; of an open one up to `until`, else `NaN`), `tags` (a
     tuple), `parent` (text: workflow id), `cancel_requested` (`bool`), `forked_from` (text: run id).
     """
-    columns: dict[str, Column] = {
-        "workflow_id": texts,
-        "run_id": texts,
-        "workflow_type": texts,
-        "version": texts,
-        "status": texts,
-        "started": times,
-        "closed": times,
-        "duration": numbers,
-        "tags": objects,
-        "parent": texts,
-        "cancel_requested": flags,
-        "forked_from": texts,
-    }
-    return frame(columns, [_execution(info, until) for info in execution_infos])
+    table = frame(_EXECUTION, [_execution(info, until) for info in execution_infos])
+    table.attrs[OURS] = EXECUTIONS_TABLE
+    return table
 
 
 def _execution(info: Mapping[str, Any], until: datetime.datetime | None) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -543,6 +544,28 @@ def test_a_long_table_of_tasks_shows_what_failed_first_and_stays_a_plain_frame(
     assert table["id"].tolist() == frame["id"].tolist()
     assert table._repr_html_().index("✗ failed") < table._repr_html_().index("✓ completed")
     assert "failed" in repr(table)
+
+
+def test_tables_of_tasks_and_executions_show_what_is_read_most_in_a_cell(defined: InteractiveShell) -> None:
+    shown = defined.display_formatter.formatters["text/html"]
+    tasks = RecordedExecution(many(3, failed=1)).tasks()
+    magic(defined, "workflow.start Doubling --input [4] --workflow-id an-id-with-hyphens")
+    lab = magic(defined, "connect")
+    executions, many_tasks = lab.executions(), lab.tasks()
+
+    for frame in (tasks, tasks.head(2), tasks.sort_values("id", ascending=False), many_tasks, executions):
+        assert type(frame) is pd.DataFrame
+        assert re.search(rf"\b\d+ of {len(frame.columns)} columns; \.columns names them", shown(frame))
+    assert "<th>workflow id</th>" in shown(many_tasks)
+    assert "<td>an-id-with-hyphens</td>" in shown(executions)
+    assert "run id" not in shown(executions)
+    # What somebody chose, added or asked for otherwise is shown as pandas shows it.
+    chosen = (tasks[["id", "state"]], tasks.assign(mine=1), executions.drop(columns="tags"))
+    for frame in (*chosen, lab.executions(timezone="Asia/Tokyo")):
+        assert shown(frame) == frame._repr_html_()
+    with pd.option_context("display.max_columns", None):
+        assert shown(tasks) == tasks._repr_html_()
+        assert "depends_on" in shown(tasks)
 
 
 def test_the_columns_that_a_table_of_tasks_shows_can_be_asked_for(shell: InteractiveShell, tmp_path: Path) -> None:
