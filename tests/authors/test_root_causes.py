@@ -97,7 +97,7 @@ def test_an_error_that_a_swallowed_failure_led_to_names_that_failure():
 def test_of_several_the_first_is_named_and_all_are_listed():
     with Lab(":memory:") as lab:
         execution, error = failure_of(lab, Several)
-        first = execution.tasks().sort_values("closed")["id"].iloc[0]
+        first = execution.tasks().sort_values("closed_event_id")["id"].iloc[0]
         assert f"(after {first}: OSError: disk full, and 2 more, not handled)" in error.reason
         assert all(f"  activity-causes.load-{n}: OSError: disk full\n" in error.details for n in (1, 2, 3))
         assert len(execution.unhandled_failures()) == 3

@@ -232,7 +232,10 @@ def test_what_another_kernel_prints_for_an_execution_lands_in_the_cell_that_star
             runner.run('_ = lab.start_deciders(task_list="shows"), lab.start_workers(task_list="shows")').error is None
         )
         started = starter.send("execution = lab.start(Shows)")
-        reply = starter.wait(started, until=lambda so_far: "careful" in so_far.stderr, ended=True)
+        # A kernel sends its two streams each for itself.
+        reply = starter.wait(
+            started, until=lambda so_far: "careful" in so_far.stderr and "HTML object" in so_far.stdout, ended=True
+        )
         assert reply.stdout.splitlines() == ["printed there", "<IPython.core.display.HTML object>"]
         assert reply.stderr.splitlines() == ["WARNING: careful there"]
         assert "there" not in starter.run("execution.result(30)").shown
