@@ -133,7 +133,13 @@ function render({ model, el }) {
   }
   for (const name of followed) model.on(`change:${name}`, changed);
   paint();
-  const forget = whenResized(root, () => { parts[1].draw(); gantt.draw(); });
+  let hasSize = false;
+  const forget = whenResized(root, () => {
+    parts[1].draw(); gantt.draw();
+    if (hasSize || !root.clientHeight) return;
+    hasSize = true;
+    if (!store.line) source.reveal();  // before, nothing could be scrolled
+  });
   const watch = setInterval(() => {
     const silent = store.waits === null ? 0 : (performance.now() - store.since) / 1000;
     stale.hidden = silent < SILENT || model.get("busy") !== "";

@@ -24,10 +24,15 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"
+LONG = "# a line of a long cell\n" * 40
+IN_SIGHT = """row => {
+    const [line, box] = [row, row.parentElement].map(element => element.getBoundingClientRect());
+    return line.top >= box.top && line.bottom <= box.bottom;
+}"""
 CELLS = [
     "%load_ext simpleflow_lab\nfrom simpleflow_lab import Lab\nlab = Lab(':memory:')\n%simpleflow connect lab",
     f"""%%simpleflow
-from simpleflow_lab import Workflow, activity, futures
+{LONG}from simpleflow_lab import Workflow, activity, futures
 
 @activity.with_attributes(name="debug.price", task_list="debug", version="1", raises_on_failure=False)
 def price(item):
@@ -99,6 +104,7 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     heading, keys = view.locator("h3"), page.page.keyboard
     has_text(heading, "step 7 of 8")
     has_text(view.locator(".sfl-opened"), "opened at the last step in which the code waits")
+    page.page.wait_for_function(f"() => ({IN_SIGHT})(document.querySelector('.sfl-line.sfl-waits'))")
 
     # The marks are as wide as the slider below them.
     wide = "() => ['.sfl-marks', '.sfl-track'].map(name => Math.round(document.querySelector(name).clientWidth))"
@@ -165,7 +171,7 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     condition.fill("no such thing")
     keys.press("Enter")
     has_text(view.locator(".sfl-notice"), "is no Python expression")
-    view.get_by_label("to the next step in which this line ran").fill("15")
+    view.get_by_label("to the next step in which this line ran").fill(str(LONG.count("\n") + 15))
     keys.press("Enter")
     has_text(heading, "step 7 of 8")
     has_text(view.locator(".sfl-line.sfl-waits"), "return self.submit(price, sum(prices)).result")
