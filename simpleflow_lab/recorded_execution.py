@@ -14,7 +14,7 @@ from simpleflow_lab.exceptions import HistoryError, UsageError
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
-from simpleflow_lab.views.history_views import HistoryViews, _Advised
+from simpleflow_lab.views.history_views import Advised, HistoryViews
 
 if TYPE_CHECKING:
     from simpleflow_lab import workflow
@@ -156,7 +156,7 @@ class RecordedExecution(HistoryViews):
             return workflow_id, run_id
         return execution_in(self.path)
 
-    def _advising(self, lines: Iterable[_Advised]) -> list[_Advised]:
+    def _advising(self, lines: Iterable[Advised]) -> list[Advised]:
         from simpleflow_lab.views.recorded_advice import without_a_store
 
         return super()._advising(replace(each, to_do=without_a_store(each.to_do, _is_view)) for each in lines)

@@ -174,9 +174,8 @@ def _with_other_input(recorded: FoldedHistory, simulated: FoldedHistory) -> list
     for attempt in recorded.attempts:
         if attempt.kind in TASKS:
             inputs.setdefault(attempt.id, []).append(attempt.input)
-    any_order = frozenset[
-        str
-    ]()  # what was written of a set may stand in any order, and no history tells sets from lists
+    # What was written of a set may stand in any order, and no history tells sets from lists.
+    any_order: frozenset[str] = frozenset()
     return list(
         dict.fromkeys(
             attempt.id

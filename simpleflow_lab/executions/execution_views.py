@@ -23,7 +23,7 @@ from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.fork_start import forked_from, words_of_fork
 from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.views.formatting import shortened
-from simpleflow_lab.views.history_views import HistoryViews, _Advised
+from simpleflow_lab.views.history_views import Advised, HistoryViews
 from simpleflow_lab.views.shell_words import in_domain
 from simpleflow_lab.views.text_tables import visible
 
@@ -159,7 +159,7 @@ class ExecutionViews(HistoryViews):
         knows."""
         return tuple(dict.fromkeys((*self._pool.warnings(self.run_id), *self._reader.reports()["warnings"])))
 
-    def _advising(self, lines: Iterable[_Advised]) -> list[_Advised]:
+    def _advising(self, lines: Iterable[Advised]) -> list[Advised]:
         if self.domain == default_domain():
             return super()._advising(lines)
         return super()._advising(replace(each, to_do=in_domain(each.to_do, self.domain)) for each in lines)

@@ -34,7 +34,8 @@ TimeZone = str | datetime.tzinfo | None
 """The zone of the times in a table: see `views.time_zones.in_time_zone`."""
 UTC: Final = "UTC"
 
-_Advised = TypeVar("_Advised", "ExplanationLine", "Wait")
+Advised = TypeVar("Advised", "ExplanationLine", "Wait")
+"""What says what helps, in its `to_do`."""
 
 
 def _as_it_is(execution: HistoryViews, to_do: str) -> str:
@@ -83,7 +84,7 @@ class HistoryViews(ABC):
         folded = self._folded()
         return Waits(self._advising(self._waits_of(folded)), now=folded.until)
 
-    def _advising(self, lines: Iterable[_Advised]) -> list[_Advised]:
+    def _advising(self, lines: Iterable[Advised]) -> list[Advised]:
         """These waits, or lines, with what helps as it is spelled here."""
         spelled = type(self).spelled
         return [replace(each, to_do=spelled(self, each.to_do)) if each.to_do else each for each in lines]
