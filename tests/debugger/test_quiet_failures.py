@@ -14,6 +14,7 @@ from simpleflow_lab import Lab, Workflow, activity, futures
 from simpleflow_lab.canvas import Chain, Group
 from simpleflow_lab.debugger.quiet_failures import QuietFailure
 from simpleflow_lab.exceptions import ExecutionBlocked, WorkflowExecutionFailed
+from tests.waiting import until
 
 QUIET = {"version": "quiet", "task_list": "quiet"}
 
@@ -253,7 +254,7 @@ def test_what_is_waited_for_beside_others_is_used_also_before_its_turn() -> None
 def test_of_an_execution_that_was_ended_while_its_code_waited_only_failures_are_told(end: str) -> None:
     class Ended(Quiet):
         name = f"quiet.ended.{end.replace(' ', '_')}"
-        execution_timeout = 2 if end == "time out" else 60
+        execution_timeout = 4 if end == "time out" else 60
 
         def run(self) -> Any:
             later = [self.submit(quiet_value, 7), self.submit(self.start_timer("nap", 60))]
@@ -263,8 +264,13 @@ def test_of_an_execution_that_was_ended_while_its_code_waited_only_failures_are_
 
     with Lab(":memory:") as lab:
         execution = lab.start(Ended)
-        while not {"ActivityTaskFailed", "ActivityTaskCompleted"} <= {event.type for event in execution.history()}:
-            next(iter(execution.watch(timeout=30)))
+
+        def both_are_decided_on() -> bool:
+            types = [event.type for event in execution.history()]
+            decided = ("DecisionTaskCompleted", "WorkflowExecutionTimedOut")
+            return {"ActivityTaskFailed", "ActivityTaskCompleted"} <= set(types) and types[-1] in decided
+
+        until(both_are_decided_on)
         if end != "time out":
             getattr(execution, end)()
         execution.wait(30)
