@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import pytest
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 NAME = "fields-of-jumbo"
 
@@ -33,24 +37,42 @@ class Bucket(NamedTuple):
         return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.name).get("Contents", ())]
 
 
+def _one_at_a_time(application: WSGIApplication) -> WSGIApplication:
+    """The application, of which one request is answered at a time.
+
+    A service does each request as a whole. moto's threads do not: a worker could take and complete the first activity
+    of a decision before the second was scheduled, and the history then says that the decision asked for one only.
+    """
+    lock = threading.Lock()
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with lock:
+            return application(environ, start_response)
+
+    return answer
+
+
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[tuple[str, Any]]:
     """The URL of moto's server, which is S3, SWF and STS, and a client of S3."""
-    from moto.server import ThreadedMotoServer
-    from werkzeug.serving import WSGIRequestHandler
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
 
     # A body is sent after its head: it would wait for the client's acknowledgement, which takes 40 ms.
-    WSGIRequestHandler.disable_nagle_algorithm = True
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
+    MotoRequestHandler.disable_nagle_algorithm = True
+    application = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    url = f"http://127.0.0.1:{server.port}"
     client = boto3.session.Session(aws_access_key_id="key", aws_secret_access_key="secret").client(
         "s3", region_name="us-east-1", endpoint_url=url
     )
     yield url, client
     client.close()
-    server.stop()
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture
