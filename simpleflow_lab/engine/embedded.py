@@ -43,6 +43,7 @@ from simpleflow_lab.engine.operations import operation, swf_name
 from simpleflow_lab.engine.own_operations import OwnOperations
 from simpleflow_lab.engine.pages import PageTokens, event_page, page_size, request_digest
 from simpleflow_lab.engine.registration_operations import RegistrationOperations
+from simpleflow_lab.engine.requests_carried_out import REQUEST_ID
 from simpleflow_lab.engine.responses import copied, execution_detail
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask
 from simpleflow_lab.engine.tokens import Tokens
@@ -55,6 +56,7 @@ from simpleflow_lab.exceptions import (
     StorePausedError,
     TypeDeprecatedFault,
     UnknownResourceFault,
+    ValidationException,
     WorkflowExecutionAlreadyStartedFault,
 )
 from simpleflow_lab.service.delegation import refuse_positional
@@ -174,6 +176,16 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
     def start_workflow_execution(self, request: Request) -> Answer:
         return self._start(request, self.instance)
 
+    def once(self, request_id: str, carry_out: Callable[[], Answer]) -> Answer:
+        """The answer of `carry_out()`, an operation of this engine that changes something.
+
+        If a request with this id has taken effect, it has no second effect, and this is the answer of then: also at the
+        next engine of the store. See `requests_carried_out`. Raises `ValidationException` for what is no id.
+        """
+        if not REQUEST_ID.fullmatch(request_id):
+            raise ValidationException("the id of a request is 1 to 64 ASCII letters, digits and hyphens")
+        return self._durable.once(request_id, carry_out)
+
     def remote_start(self, request: Request, instance: str | None) -> Answer:
         """Start an execution for another process, whose definitions it goes by; `None` for one without a session."""
         validation.check("StartWorkflowExecution", request)
@@ -204,6 +216,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             session = state.sessions.living.get(home) if home is not None else None
             starter = Starter(home, None if session is None else session.identity)
             run_id = state.start_execution(domain, workflow_id, state.new_run_id(), attributes, starter).run.run_id
+            transaction.answer["runId"] = run_id
         self._durable.store.wait(transaction.ticket, flush_delay=transaction.flush_delay, room_seconds=ROOM_SECONDS)
         return {"runId": run_id}
 

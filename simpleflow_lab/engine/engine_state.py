@@ -30,6 +30,7 @@ from simpleflow_lab.engine.isolation import ISOLATED_AFTER, Isolation
 from simpleflow_lab.engine.lazy_heap import LazyHeap
 from simpleflow_lab.engine.open_questions import DECISION_TASKS_SAY_NONE
 from simpleflow_lab.engine.process_records import ListKey, ProcessForgotten, ProcessRecord
+from simpleflow_lab.engine.requests_carried_out import CarriedOut, CarriedOutRequests, RequestsForgotten
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.task_lists import Poll, ScheduledTask, TaskList
 from simpleflow_lab.service.execution_logs import LogRecord
@@ -87,11 +88,13 @@ class NewLogRecords(NamedTuple):
 
 
 Change = (
-    NewEvents
+    CarriedOut
+    | NewEvents
     | NewLogRecords
     | OriginChanged
     | ProcessForgotten
     | ProcessRecord
+    | RequestsForgotten
     | Run
     | RunDeleted
     | domains_and_types.Change
@@ -164,6 +167,8 @@ class EngineState:
         """Explanations of what else in the store is damaged."""
         self.sessions = ClientSessions(running, self._processes_of_open)
         """The client sessions."""
+        self.carried_out = CarriedOutRequests()
+        """The requests of clients that have taken effect."""
         self.isolation = Isolation(self.is_held)
         """Which activity tasks run alone."""
         self.unclaimed: dict[str, list[HeldTask]] = {}
@@ -437,6 +442,19 @@ class EngineState:
     def forget_processes(self, instances: Iterable[str]) -> None:
         """Let the store keep those of these processes no longer."""
         self.outbox.extend(map(ProcessForgotten, instances))
+
+    # -- requests that may come again: see `requests_carried_out`
+
+    def remember_request(self, request_id: str, answer: Mapping[str, Any]) -> None:
+        """Let the store keep that a request has taken effect in this transaction, and was answered so."""
+        self.outbox.append(self.carried_out.add(request_id, self.now(), answer))
+        self.forget_requests()
+
+    def forget_requests(self) -> None:
+        """Let the store keep the requests no longer that are too old, or too many."""
+        forgotten = self.carried_out.forget(self.now())
+        if forgotten is not None:
+            self.outbox.append(forgotten)
 
     def set_home(self, execution: ExecutionState, home: str) -> None:
         """Let the execution go by the definitions of this process from now on; its queued tasks are queued again."""

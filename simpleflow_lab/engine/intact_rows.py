@@ -1,7 +1,7 @@
 """The rows of a store that the engine can do without: those that are what was written, and a word for each other one.
 
-Domains, types, the times at which engines ran and the records of processes have no seal. What can't be one of them is
-found here, row by row.
+Domains, types, the times at which engines ran, the records of processes and the requests of clients have no seal. What
+can't be one of them is found here, row by row.
 
 Rule: such a row does not keep the others from being read. A type is left out, and registered again when it is used; a
 domain that is damaged or missing is taken for one that keeps its executions for ever.
@@ -17,6 +17,7 @@ from simpleflow_lab.engine.domains_and_types import ACTIVITY_TYPE, DEPRECATED, R
 from simpleflow_lab.engine.execution_state import Run
 from simpleflow_lab.engine.integrity import DECODE_ERRORS
 from simpleflow_lab.engine.process_records import ProcessRecord
+from simpleflow_lab.engine.requests_carried_out import CarriedOut
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -36,6 +37,8 @@ class IntactRows(NamedTuple):
     """The types."""
     processes: list[ProcessRecord]
     """The processes that had sessions."""
+    requests: list[CarriedOut]
+    """The requests of clients that were carried out."""
     findings: list[str]
     """What is not what was written, and what follows, one text for each."""
 
@@ -46,6 +49,7 @@ def intact_rows(
     domains: Iterable[Row],
     types: Iterable[Row],
     processes: Iterable[Row],
+    requests: Iterable[Row],
     runs: Sequence[Run],
 ) -> IntactRows:
     """The rows that are what was written; `runs` are the executions, whose domains are there in any case."""
@@ -79,6 +83,12 @@ def intact_rows(
         lambda row: f"the record of process {row[0]!r:.40}",
         "its definitions are not known",
     )
+    found_requests = intact(
+        requests,
+        CarriedOut.from_row,
+        lambda row: f"request {row[0]} of a client",
+        "if its client makes it again, it takes effect again",
+    )
     names = {domain.name for domain in found_domains}
     damaged = {row[0] for row in domains} - names
     for name in dict.fromkeys([*(each.domain for each in found_types), *(run.domain for run in runs)]):
@@ -87,7 +97,7 @@ def intact_rows(
             found_domains.append(Domain(name=name, status=REGISTERED, description=None, retention=_KEEPS, tags={}))
             if name not in damaged:
                 findings.append(f"domain {name!r:.100} is missing: its executions are kept for ever")
-    return IntactRows(sessions, found_domains, found_types, found_processes, findings)
+    return IntactRows(sessions, found_domains, found_types, found_processes, found_requests, findings)
 
 
 def _expect(holds: bool) -> None:

@@ -30,6 +30,7 @@ STEPS: Final[Mapping[int, str]] = {
         {UPDATE_SEAL.partition("WHERE")[0]}
     """,
     3: "CREATE TABLE process (number INTEGER PRIMARY KEY, instance TEXT NOT NULL UNIQUE, record TEXT NOT NULL)",
+    4: "CREATE TABLE request (number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT NOT NULL)",
 }
 """By version, the SQL that migrates a store to the next one. Version 1 is the first."""
 

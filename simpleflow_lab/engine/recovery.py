@@ -51,6 +51,8 @@ def recover(
     for run in contents.runs:
         state.runs.add(run)
         state.next_key = max(state.next_key, run.key + 1)
+    for request in contents.requests:
+        state.carried_out.put(request)
     state.damaged_rows = contents.damaged_rows
     for damage in contents.damaged_rows:
         warnings.warn(damage, DamagedStoreWarning, stacklevel=2)

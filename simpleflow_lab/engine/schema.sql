@@ -79,3 +79,10 @@ CREATE TABLE process (       -- what processes that had sessions define or defin
     instance TEXT NOT NULL UNIQUE,
     record   TEXT NOT NULL
 );
+
+CREATE TABLE request (       -- the requests of clients that were carried out last, by the ids that the clients gave them
+    number INTEGER PRIMARY KEY,
+    id     TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    answer TEXT NOT NULL
+);

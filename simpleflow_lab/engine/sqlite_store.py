@@ -149,7 +149,12 @@ class SQLiteStore:
                 except StoreError as error:
                     damaged[run.key] = str(error)
         rows = intact_rows(
-            uptimes=raw.uptimes, domains=raw.domains, types=raw.types, processes=raw.processes, runs=runs
+            uptimes=raw.uptimes,
+            domains=raw.domains,
+            types=raw.types,
+            processes=raw.processes,
+            requests=raw.requests,
+            runs=runs,
         )
         return Contents(
             secret=raw.secret,
@@ -159,6 +164,7 @@ class SQLiteStore:
             runs=runs,
             histories=histories,
             processes=rows.processes,
+            requests=rows.requests,
             damaged=damaged,
             damaged_rows=[damaged_store(self.path, ValueError(finding)) for finding in rows.findings],
         )

@@ -11,6 +11,7 @@ from simpleflow_lab.engine.domains_and_types import Domain, Type
 from simpleflow_lab.engine.engine_state import Change, NewLogRecords, RunDeleted
 from simpleflow_lab.engine.execution_state import Run
 from simpleflow_lab.engine.process_records import ProcessRecord
+from simpleflow_lab.engine.requests_carried_out import CarriedOut
 from simpleflow_lab.engine.store_format import SECRET_BYTES
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.service.execution_logs import MemoryLog, NumberedRecord
@@ -34,6 +35,8 @@ class Contents(NamedTuple):
     """The histories of the open executions, by number."""
     processes: list[ProcessRecord]
     """The processes that had sessions, in the order in which they came."""
+    requests: list[CarriedOut]
+    """The requests of clients that are remembered, in the order in which they were carried out."""
     damaged: dict[int, str]
     """Explanations, by number, of the damage to executions whose record, or history if they are open, is not what was
     written."""
@@ -128,7 +131,7 @@ class MemoryStore:
 
     def load(self) -> Contents:
         """The contents of an empty store."""
-        return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, [], {}, [])
+        return Contents(os.urandom(SECRET_BYTES), [], [], [], [], {}, [], [], {}, [])
 
     def append(self, changes: Sequence[Change], *, urgent: bool) -> int:
         """Keep records of logs, and ignore the other changes, which the engine has in its state."""

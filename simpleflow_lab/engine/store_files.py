@@ -35,7 +35,7 @@ from simpleflow_lab.exceptions import NotAStoreError, StoreError, StoreNotPrivat
 
 APPLICATION_ID: Final = 0x53464C42
 """`SFLB`, in the header of every store."""
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """The version of the schema that this code reads and writes."""
 
 _HEADER_BYTES: Final = 100

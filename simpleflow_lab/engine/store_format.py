@@ -25,6 +25,7 @@ from simpleflow_lab.engine.execution_state import Run, to_milliseconds
 from simpleflow_lab.engine.integrity import UPDATE_SEAL, first_chain, next_chain, seal, seals
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.process_records import ProcessForgotten, ProcessRecord
+from simpleflow_lab.engine.requests_carried_out import CarriedOut, RequestsForgotten
 from simpleflow_lab.engine.store_files import APPLICATION_ID, SCHEMA_VERSION
 from simpleflow_lab.exceptions import StoreError
 from simpleflow_lab.service.execution_logs import (
@@ -99,10 +100,11 @@ class RawContents(NamedTuple):
     secret: bytes
     """The secret with which tokens are signed."""
     uptimes: list[tuple[Any, ...]]
-    """Rows for `intact_rows`, as the next three."""
+    """Rows for `intact_rows`, as the next four."""
     domains: list[tuple[Any, ...]]
     types: list[tuple[Any, ...]]
     processes: list[tuple[Any, ...]]
+    requests: list[tuple[Any, ...]]
     runs: list[tuple[Any, ...]]
     """A row for `run_from_row`, and its seal, for each execution, in the order of their numbers."""
     events: list[tuple[Any, ...]]
@@ -123,6 +125,7 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
         domains=rows("SELECT name, status, description, retention, tags FROM domain"),
         types=rows(f"SELECT {', '.join(_TYPE_COLUMNS)} FROM type"),
         processes=rows("SELECT instance, record FROM process ORDER BY number"),
+        requests=rows("SELECT number, id, at, answer FROM request ORDER BY number"),
         runs=rows(f"SELECT {', '.join(RUN_COLUMNS)}, seal FROM execution ORDER BY key"),
         events=rows(
             "SELECT execution, id, type, timestamp, attributes, chain FROM event WHERE execution IN "
@@ -329,6 +332,14 @@ def _forget_process(connection: sqlite3.Connection, chains: dict[int, bytes], ch
     connection.execute("DELETE FROM process WHERE instance = ?", (change.instance,))
 
 
+def _write_request(connection: sqlite3.Connection, chains: dict[int, bytes], request: CarriedOut) -> None:
+    connection.execute("INSERT INTO request VALUES (?, ?, ?, ?)", request.to_row())
+
+
+def _forget_requests(connection: sqlite3.Connection, chains: dict[int, bytes], change: RequestsForgotten) -> None:
+    connection.execute("DELETE FROM request WHERE number <= ?", (change.last,))
+
+
 def _delete_run(connection: sqlite3.Connection, chains: dict[int, bytes], change: RunDeleted) -> None:
     connection.execute("DELETE FROM log WHERE execution = ?", (change.key,))
     connection.execute("DELETE FROM event WHERE execution = ?", (change.key,))
@@ -360,6 +371,8 @@ _WRITERS: Final[dict[type, Callable[[sqlite3.Connection, dict[int, bytes], Any],
     OriginChanged: _write_origin,
     ProcessRecord: _write_process,
     ProcessForgotten: _forget_process,
+    CarriedOut: _write_request,
+    RequestsForgotten: _forget_requests,
     RunDeleted: _delete_run,
     Domain: _write_domain,
     Type: _write_type,

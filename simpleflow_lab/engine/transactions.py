@@ -30,6 +30,7 @@ from simpleflow_lab.engine.off_main_thread import OffMainThread
 from simpleflow_lab.engine.presence import Presence
 from simpleflow_lab.engine.process_records import ProcessRecord
 from simpleflow_lab.engine.recovery import latest_recorded, recover
+from simpleflow_lab.engine.requests_carried_out import CarriedOut
 from simpleflow_lab.engine.retention import SWEEP_MILLISECONDS, expired
 from simpleflow_lab.engine.run_index import RunIndex
 from simpleflow_lab.engine.session_changes import end_session
@@ -52,14 +53,31 @@ FLUSH_DELAY_SECONDS: Final = 0.001
 Most deciders complete their task within it, so that the disk is written once instead of twice."""
 
 
+class _CarriedOutAlready(Exception):
+    """A request has come again: it is carried out no second time."""
+
+    def __init__(self, request: CarriedOut) -> None:
+        super().__init__()
+        self.request = request
+
+
+class _CurrentRequest(threading.local):
+    """The request that a thread carries out once, for all its transactions."""
+
+    request_id: str | None = None
+
+
 class Transaction:
     """Exclusive use of the engine's state, as a context."""
 
-    __slots__ = ("_durable", "_urgent", "flush_delay", "ticket")
+    __slots__ = ("_durable", "_request_id", "_urgent", "answer", "flush_delay", "ticket")
 
-    def __init__(self, durable: DurableState, urgent: bool) -> None:
+    def __init__(self, durable: DurableState, urgent: bool, request_id: str | None) -> None:
         self._durable = durable
         self._urgent = urgent
+        self._request_id = request_id
+        self.answer: dict[str, Any] = {}
+        """The answer to the request that it carries out, if that is to be remembered."""
         self.ticket = 0
         """The store's ticket after which the changes are on disk; known once the transaction has ended."""
         self.flush_delay = 0.0
@@ -69,6 +87,10 @@ class Transaction:
         self._durable.lock.acquire()
         try:
             self._durable.begin_transaction()
+            known = None if self._request_id is None else self._durable.state.carried_out.get(self._request_id)
+            if known is not None:
+                self._durable.end_transaction(urgent=self._urgent)
+                raise _CarriedOutAlready(known)
         except BaseException:  # an interrupt too: the lock is not left held
             self._durable.lock.release()
             raise
@@ -76,6 +98,8 @@ class Transaction:
 
     def __exit__(self, *error: object) -> None:
         try:
+            if self._request_id is not None and error[0] is None:
+                self._durable.state.remember_request(self._request_id, self.answer)
             self.ticket, self.flush_delay = self._durable.end_transaction(urgent=self._urgent)
         finally:
             self._durable.lock.release()
@@ -111,6 +135,7 @@ class DurableState:
         self._sleeping_until: int | None = None
         self._sleeping_busy = False
         self._off_main_thread = OffMainThread("simpleflow-lab call")
+        self._current = _CurrentRequest()
         self.store: Store = MemoryStore() if path == MEMORY else SQLiteStore(os.path.abspath(path), self._time.moment)
         in_memory = isinstance(self.store, MemoryStore)
         self.state = EngineState(
@@ -173,7 +198,23 @@ class DurableState:
 
     def transaction(self, *, urgent: bool = True) -> Transaction:
         """A transaction, to be used as a context. Changes that are not `urgent` are written with the next that are."""
-        return Transaction(self, urgent)
+        return Transaction(self, urgent, self._current.request_id)
+
+    def once(self, request_id: str, carry_out: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The answer of `carry_out()`, which runs one transaction; if a request with this id has taken effect, the
+        answer of then, once that is on disk."""
+
+        def carry_out_once() -> dict[str, Any]:
+            self._current.request_id = request_id
+            try:
+                return carry_out()
+            except _CarriedOutAlready as already:
+                self.store.wait(self.last_ticket, room_seconds=ROOM_SECONDS)
+                return dict(already.request.answer)
+            finally:
+                self._current.request_id = None
+
+        return self.run_off_main_thread(carry_out_once)
 
     def write(
         self, change: Callable[[EngineState], None], *, wait: bool = True, room_seconds: float | None = None
@@ -383,6 +424,7 @@ class DurableState:
         for run in expired(self.state.runs, self.state.registry.domains, now):
             if run.key not in self.state.damaged:
                 self.state.delete(run)
+        self.state.forget_requests()
 
 
 def _nothing() -> None:

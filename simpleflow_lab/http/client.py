@@ -40,6 +40,7 @@ from simpleflow_lab.http.targets import (
     MAX_HOLD_SECONDS,
     OWN_OPERATIONS,
     POLL_HEADER,
+    REQUEST_HEADER,
     STORE_PAUSED,
     SWF_NAMES,
     TARGETS,
@@ -116,6 +117,10 @@ class EngineClient(DelegatingService):
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine. A poll that gets no response in time gives no task."""
         return self._call(operation, request)
+
+    def call_once(self, operation: str, request: Mapping[str, Any], request_id: str) -> Answer:
+        """As `call`; if a request with this id has taken effect, at this owner or one before, its answer of then."""
+        return self._call(operation, request, {REQUEST_HEADER: request_id})
 
     def poll(self, operation: str, request: Mapping[str, Any], number: int) -> Answer:
         """As `call`, of a poll with this number: see `hold_session`."""

@@ -57,9 +57,11 @@ from simpleflow_lab.http.targets import (
     MAX_BODY,
     MAX_HOLD_SECONDS,
     METHODS,
+    ONCE,
     OPEN_SESSION,
     OWN_TARGETS,
     POLL_HEADER,
+    REQUEST_HEADER,
     STORE_PAUSED,
     TOO_LARGE,
     USER_AGENT,
@@ -411,9 +413,17 @@ class _Handler(socketserver.StreamRequestHandler):
                 self.server.endpoint.poll_seconds,
                 int(number) if number.isascii() and number.isdigit() else None,
             )
+        request_id = self._head.headers.get(REQUEST_HEADER.lower())
+        if request_id is not None and METHODS[operation] in ONCE:
+            return engine.once(request_id, lambda: self._carry_out(operation, request))
+        return self._carry_out(operation, request)
+
+    def _carry_out(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """The response to an operation that is no poll."""
+        engine = self.server.endpoint.engine
         if operation == "StartWorkflowExecution":
             return engine.remote_start(request, self._head.headers.get(INSTANCE_HEADER.lower()))
-        method: Callable[..., Mapping[str, Any]] = getattr(engine, METHODS[operation])
+        method: Callable[..., dict[str, Any]] = getattr(engine, METHODS[operation])
         return method(**request)
 
     def _own_call(self, operation: OwnOperation, arguments: dict[str, Any]) -> Mapping[str, Any]:

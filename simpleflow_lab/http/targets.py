@@ -41,6 +41,20 @@ INSTANCE_HEADER: Final = "X-Simpleflow-Lab-Instance"
 """The header with which our clients say who starts an execution: the id of the process's instance."""
 
 
+REQUEST_HEADER: Final = "X-Simpleflow-Lab-Request"
+"""The header with the id of a request that our clients may make again: the next owner, too, carries it out once."""
+_CHANGES: Final = (
+    "start_",
+    "signal_",
+    "request_cancel_",
+    "terminate_",
+    "register_",
+    "deprecate_",
+    "undeprecate_",
+    "delete_",
+)
+ONCE: Final = frozenset(method for method in TARGETS if method.startswith(_CHANGES))
+"""The operations for which that counts, by boto3's names: made twice, they would do something twice, or be refused."""
 POLL_HEADER: Final = "X-Simpleflow-Lab-Poll"
 """The header with the number of a poll among those of its client: an integer."""
 

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Unpack
@@ -30,6 +31,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http.client import EngineClient
 from simpleflow_lab.http.server import Endpoint
 from simpleflow_lab.http.silent_owner import Tell
+from simpleflow_lab.http.targets import ONCE
 from simpleflow_lab.locking.process_lock import process_lock
 from simpleflow_lab.runtime import process_session
 from simpleflow_lab.runtime.hand_over import HandOver
@@ -157,7 +159,24 @@ class SharedStore(DelegatingService):
             self.session.flush()
         if operation in _RESPONSES:
             return self._answered(request["taskToken"], lambda engine: call_operation(engine, operation, request))
+        if operation in ONCE:
+            return self._call_once(operation, request)
         return self._connection.call(lambda engine: call_operation(engine, operation, request))
+
+    def _call_once(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Carry out an operation that changes something: once, however many owners it is asked of."""
+        request_id: str | None = None
+
+        def carry_out(engine: WatchableService) -> Answer:
+            nonlocal request_id
+            if isinstance(engine, EngineClient):
+                request_id = request_id or str(uuid.uuid4())
+                return engine.call_once(operation, request, request_id)
+            if request_id is not None and isinstance(engine, EmbeddedSWF):
+                return engine.once(request_id, lambda: call_operation(engine, operation, request))
+            return call_operation(engine, operation, request)
+
+        return self._connection.call(carry_out)
 
     def _poll(self, operation: str, request: Mapping[str, Any]) -> Answer:
         while True:

@@ -185,7 +185,7 @@ def test_a_store_of_version_1_gets_logs(tmp_path):
         execution = started(engine)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "DROP TABLE log; DROP TABLE process;"
+            "DROP TABLE log; DROP TABLE process; DROP TABLE request;"
             "ALTER TABLE execution DROP COLUMN seal; ALTER TABLE execution DROP COLUMN origin;"
             "PRAGMA user_version = 1"
         )

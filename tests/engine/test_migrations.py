@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import stat
 from pathlib import Path
@@ -14,7 +15,7 @@ from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.migrations import migrate
 from simpleflow_lab.engine.store_files import SCHEMA_VERSION
 from simpleflow_lab.exceptions import DamagedStoreWarning, StoreError
-from tests.service.scenario import Scenario
+from tests.service.scenario import DOMAIN, Scenario
 
 NEXT = SCHEMA_VERSION + 1
 STEP = {SCHEMA_VERSION: "ALTER TABLE domain ADD COLUMN colour TEXT"}
@@ -131,7 +132,8 @@ def test_executions_of_a_store_before_seals_go_on_and_what_changes_in_them_from_
     with contextlib.closing(sqlite3.connect(path)) as connection:
         for column in ("seal", "origin"):
             connection.execute(f"ALTER TABLE execution DROP COLUMN {column}")
-        connection.execute("DROP TABLE process")
+        for table in ("process", "request"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 2")
     with EmbeddedSWF(path) as engine:
         lab = Scenario(engine, ManualClock())
@@ -141,3 +143,21 @@ def test_executions_of_a_store_before_seals_go_on_and_what_changes_in_them_from_
         connection.execute("UPDATE execution SET workflow_id = 'v'")
     with pytest.warns(DamagedStoreWarning, match="its record is not what was written"):
         EmbeddedSWF(path).close()
+
+
+def test_a_store_of_version_4_remembers_requests_from_then_on(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with EmbeddedSWF(path) as engine:
+        lab = Scenario(engine, ManualClock())
+        lab.prepare()
+        lab.start("w")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE request; PRAGMA user_version = 4")
+    for _ in range(2):
+        with EmbeddedSWF(path) as engine:
+            signal = functools.partial(engine.signal_workflow_execution, domain=DOMAIN, workflowId="w", signalName="s")
+            engine.once("one", signal)
+            lab = Scenario(engine, ManualClock())
+            (handle,) = lab.everything()
+            assert sum(event["eventType"] == "WorkflowExecutionSignaled" for event in lab.events(handle)) == 1
+    assert version(path) == SCHEMA_VERSION
