@@ -21,16 +21,10 @@ const KEYS = [
   ["r", "replay again: the history and the code as they are now"], ["Esc", "stop to look, close this, forget the selection; once more: back to the notebook"],
   ["?", "this list"],
 ];
-const stores = new WeakMap();
 let numbered = 0;
 const newId = () => `sfl-debugger-${++numbered}`;
 
 // -- the store of a model: what the reader chose, and what is asked of the kernel --
-
-function storeOf(model) {
-  if (!stores.has(model)) stores.set(model, newStore(model));
-  return stores.get(model);
-}
 
 function newStore(model) {
   const store = { file: null, future: null, line: null, scroll: 0, waits: null, wanted: null, ids: 0, since: 0, asks: null, asksNews: false };
@@ -62,7 +56,8 @@ function badge([glyph, word, colour]) {
 // -- the view --
 
 function render({ model, el }) {
-  const store = storeOf(model);
+  const store = storeOf(model, newStore);
+  drawn.add(model.get("identity"));
   const parts = [head(model, store, pick), slider(model, store), moves(model, store)];
   const source = sourcePane(model, store, pick), panes = [source, variables(model), futures(model, store, pick),
     commands(model, pick), events(model, store), output(model)];
@@ -573,4 +568,4 @@ function chart(model, store, pick) {
   return { element, draw };
 }
 
-export default { initialize: ({ model }) => { storeOf(model); }, render };
+export default { initialize: ({ model }) => { storeOf(model, newStore); drawIfGivenUp(model); }, render };

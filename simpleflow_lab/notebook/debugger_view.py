@@ -25,7 +25,13 @@ import traitlets
 from simpleflow_lab.debugger import view_data
 from simpleflow_lab.debugger.time_travel import Debugger
 from simpleflow_lab.exceptions import DecisionTooLongError, SimpleflowLabError, UsageError
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, module_of, style_sheet
+from simpleflow_lab.notebook.widget_messages import (
+    answer_while_a_cell_runs,
+    error_line,
+    module_of,
+    new_identity,
+    style_sheet,
+)
 from simpleflow_lab.views.formatting import HOVER_LIMIT, bounded
 
 logger = logging.getLogger(__name__)
@@ -57,6 +63,8 @@ class DebuggerView(anywidget.AnyWidget):
     """Why it stands where it does, until it moves."""
     news = traitlets.Int().tag(sync=True)
     """How many decisions were recorded since the history was read."""
+    identity = traitlets.Unicode().tag(sync=True)
+    """The id of its model, by which outputs name it."""
     place = traitlets.Int().tag(sync=True)
     """The number of its place among those of its cell: the still picture of the same place is hidden; see
     `notebook.stills`."""
@@ -80,7 +88,7 @@ class DebuggerView(anywidget.AnyWidget):
         self._settled_at = debugger.number
         self._query: dict[str, Any] = {"which": "changed", "words": "", "first": 0}
         overview, first = view_data.overview(debugger.steps), self._collect()
-        super().__init__(overview=overview, **first)
+        super().__init__(**new_identity(), overview=overview, **first)
         self.on_msg(self._received)
         answer_while_a_cell_runs(self)
         debugger.add_viewer(self)

@@ -1,5 +1,52 @@
 // What the views share: elements, texts and messages to the kernel. It stands before each of them in one module.
 
+// -- a model and its views --
+
+const stores = new Map();
+
+// What lasts as long as the model of a view: made once, before its first view. A model comes as another object to each of
+// its views, so that it is known by its identity.
+function storeOf(model, make) {
+  const identity = model.get("identity");
+  if (!stores.has(identity)) {
+    stores.set(identity, make(model));
+    model.on("destroy", () => stores.delete(identity));
+  }
+  return stores.get(identity);
+}
+
+// Has the views of a model drawn that JupyterLab gave up: a page that is slow looks for a model for two seconds, and may
+// not look again when it has come. Then its output says that there is no model, until the output is set anew.
+const WIDGET = "application/vnd.jupyter.widget-view+json", NO_MODEL = "Error displaying widget: model not found";
+const LOOKS = 20;  // one a second, from when the model has come: who looks for it has given up by then
+
+const drawn = new Set();
+
+function drawIfGivenUp(model) {
+  const identity = model.get("identity");
+  let looks = 0;
+  const timer = setInterval(() => {
+    if (drawn.has(identity) || ++looks >= LOOKS) { clearInterval(timer); return; }
+    const given = [...document.querySelectorAll(".jupyter-widgets")].some(one => one.textContent === NO_MODEL);
+    if (given) for (const output of outputsOf(model, identity)) output.setData({ data: output.data, metadata: output.metadata });
+  }, 1000);
+  model.on("destroy", () => { clearInterval(timer); drawn.delete(identity); });
+}
+
+// The outputs of the notebook that show this model; none where the page is no JupyterLab.
+function outputsOf(model, identity) {
+  const found = [];
+  for (const { outputs } of model.widget_manager?.context?.model?.cells ?? []) {
+    for (let at = 0; at < (outputs?.length ?? 0); at++) {
+      const output = outputs.get(at);
+      if (output.data[WIDGET]?.model_id === identity) found.push(output);
+    }
+  }
+  return found;
+}
+
+// -- elements and texts --
+
 // What part of a chart's time is kept free in its row for a task that a fork reuses, which took no time there.
 const REUSED = .01;
 

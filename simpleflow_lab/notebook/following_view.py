@@ -19,7 +19,7 @@ import anywidget
 import traitlets
 
 from simpleflow_lab.exceptions import SimpleflowLabError
-from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line
+from simpleflow_lab.notebook.widget_messages import answer_while_a_cell_runs, error_line, new_identity
 
 _UNSEEN: Final = 10.0
 """Seconds after which a view that nobody shows is not updated any more."""
@@ -30,6 +30,8 @@ _LONGEST_BACKOFF: Final = 5
 class FollowingView(anywidget.AnyWidget):
     """A widget that follows something, and does what a reader clicks."""
 
+    identity = traitlets.Unicode().tag(sync=True)
+    """The id of its model, by which outputs name it."""
     place = traitlets.Int().tag(sync=True)
     """The number of its place among those of its cell: the still picture of the same place is hidden; see
     `notebook.stills`."""
@@ -54,7 +56,7 @@ class FollowingView(anywidget.AnyWidget):
         self._shown, self._unseen_since = 0, time.monotonic()
         self.was_shown = False
         """Whether a page has ever shown it."""
-        super().__init__(**traits)
+        super().__init__(**new_identity(), **traits)
         self.on_msg(self._received)
         answer_while_a_cell_runs(self)
         self._follow()

@@ -6,6 +6,7 @@
 let ids = 0;
 
 function render({ model, el }) {
+  drawn.add(model.get("identity"));
   const say = message => {
     try { model.send(message); }
     catch { notice.textContent = "this could not be sent: the kernel is gone; run the cell again"; }
@@ -103,4 +104,4 @@ function table(name, titles, widths = []) {
   };
 }
 
-export default { render };
+export default { initialize: ({ model }) => { drawIfGivenUp(model); }, render };

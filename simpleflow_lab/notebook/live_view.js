@@ -8,14 +8,8 @@
 
 const SILENT = 15;          // seconds without news after which the reader is told
 const LINEAGE_EVERY = 2000; // milliseconds between two questions for the lineage of the selected task, as others change
-const stores = new WeakMap();
 
 // -- the store of a model --
-
-function storeOf(model) {
-  if (!stores.has(model)) stores.set(model, newStore(model));
-  return stores.get(model);
-}
 
 function newStore(model) {
   const field = Object.fromEntries(model.get("fields").map((name, i) => [name, i]));
@@ -80,7 +74,8 @@ const numbered = (number, noun) => `${number.toLocaleString("en")} ${noun}${numb
 // -- the view --
 
 function render({ model, el }) {
-  const store = storeOf(model), { chosen } = store;
+  const store = storeOf(model, newStore), { chosen } = store;
+  drawn.add(model.get("identity"));
   const views = { chart: chart(store, model, select), tasks: taskTable(store, model, select),
     failures: failureList(model), output: output(store, model) };
   const head = h("div"), actions = actionRow(model), notice = h("div", { role: "status", class: "sfl-quiet" });
@@ -330,4 +325,4 @@ function output(store, model) {
     dispose: () => { if (asked) say(model, { kind: "log", shown: false }); } };
 }
 
-export default { initialize: ({ model }) => { storeOf(model); }, render };
+export default { initialize: ({ model }) => { storeOf(model, newStore); drawIfGivenUp(model); }, render };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def style_sheet(name: str) -> str:
 
 def _text(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def new_identity() -> dict[str, str]:
+    """The id of a new widget, for the widget itself and for its page, which tells no module the id of its model."""
+    identity = uuid.uuid4().hex
+    return {"model_id": identity, "identity": identity}
 
 
 def answer_while_a_cell_runs(view: Any) -> None:

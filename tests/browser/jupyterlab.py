@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page, Playwright, Request
 
 NOT_OURS = "widget model not found"
-"""What ipywidgets' own manager writes to the console, now and then, when it is about to draw a widget before its model
-has come, as it does of a plain slider; then it draws it. Tests see whether a widget is drawn."""
+"""What ipywidgets' own manager writes to the console when it gave up looking for a model, as it does of a plain slider
+in a page that is slow; our views have themselves drawn then. Tests see whether a widget is drawn."""
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 WITHOUT_HOST = {"data", "blob", "about"}
@@ -212,13 +212,16 @@ class Chromium:
     ) -> None:
         self._cleanup.close()
 
-    def open(self, lab: JupyterLab, notebook: str) -> NotebookPage:
-        """Open a notebook (a path relative to the server's folder) and wait until its kernel is idle."""
+    def open(self, lab: JupyterLab, notebook: str, *, first: str = "") -> NotebookPage:
+        """Open a notebook (a path relative to the server's folder) and wait until its kernel is idle. `first` is a
+        script that runs before those of the page."""
         context = self._browser.new_context(
             viewport={"width": self._width, "height": self._height},
             color_scheme="dark" if self._dark else "light",
         )
         context.set_default_timeout(LOOK_S * 1000)
+        if first:
+            context.add_init_script(first)
         page = NotebookPage(context.new_page())
         page.load(f"{lab.url}/doc/tree/{quote(notebook)}?reset")
         return page
@@ -256,9 +259,10 @@ class Workbench:
             self._page.page.context.close()
             self._page = None
 
-    def load(self, notebook: Path, *, width: int, height: int) -> NotebookPage:
-        """Open a notebook in a page of its own."""
-        page = self._chromium.open(self._lab, notebook.resolve().relative_to(self._folder).as_posix())
+    def load(self, notebook: Path, *, width: int, height: int, first: str = "") -> NotebookPage:
+        """Open a notebook in a page of its own, where the script `first` runs before those of the page."""
+        path = notebook.resolve().relative_to(self._folder).as_posix()
+        page = self._chromium.open(self._lab, path, first=first)
         page.page.set_viewport_size({"width": width, "height": height})
         return page
 

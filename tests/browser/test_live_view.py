@@ -187,6 +187,45 @@ def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_
     assert view.get_by_role("button", name="Terminate…").is_disabled()
 
 
+GIVES_UP = """
+const inTime = window.setTimeout.bind(window);
+window.setTimeout = (act, delay, ...values) => inTime(act, delay === 100 ? 5000 : delay, ...values);
+"""
+"""ipywidgets' manager looks for a model every 100 ms, for two seconds: here once, as in a page that is slow, and again
+when the time is over and the models have come."""
+AGAIN = """() => {
+    for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells)
+        for (let at = 0; at < (cell.outputs?.length ?? 0); at++) {
+            const { data, metadata } = cell.outputs.get(at);
+            cell.outputs.get(at).setData({ data, metadata });
+        }
+}"""
+
+
+def test_views_that_a_slow_page_gave_up_are_drawn_when_their_models_have_come(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    show_all = ["lab.start(Pipeline, 3, workflow_id='open')", "lab", "lab.execution('open').debug()"]
+    save_notebook(tmp_path / "slow.ipynb", [*CELLS[:2], *show_all])
+    first = workbench.open(tmp_path / "slow.ipynb", width=1100, height=3000)
+    first.run_all()
+    first.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+
+    page = workbench.load(tmp_path / "slow.ipynb", width=1100, height=3000, first=GIVES_UP)
+    for index, view in ((2, ".sfl-live"), (3, ".sfl-lab"), (4, ".sfl-debugger")):
+        page.cell(index).locator(view).wait_for()
+        page.cell(index).locator(".sfl-still").wait_for(state="hidden")
+
+    # What the reader chose outlives that an output is drawn again.
+    tasks = page.cell(2).get_by_role("tab", name="Tasks")
+    tasks.click()
+    shown = page.cell(2).locator(".sfl-live").element_handle()
+    page.page.evaluate(AGAIN)
+    page.page.wait_for_function("shown => !shown.isConnected", arg=shown)
+    tasks.and_(page.page.locator("[aria-selected=true]")).wait_for()
+    page.page.context.close()
+
+
 def test_of_a_view_whose_cell_runs_again_nothing_stays_in_the_page(page: NotebookPage) -> None:
     page.start_all()
     page.cell(3).get_by_role("button", name="Send signal").click()
