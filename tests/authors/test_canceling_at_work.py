@@ -16,12 +16,13 @@ import pytest
 from simpleflow_lab import Chain, Group, Workflow, activity, execute
 from simpleflow_lab.exceptions import ActivityCanceled, WorkflowCanceled, WorkflowExecutionCanceled
 from tests.examples_count import trials
+from tests.processes import is_alive
 from tests.test_properties import replays_as_recorded
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreters_without_pandas")]
 
-TASKS = {"task_list": "at-work", "version": "1", "heartbeat_timeout": 3}
+TASKS = {"task_list": "at-work", "version": "1", "heartbeat_timeout": 6}
 """Without a heartbeat timeout an activity on Amazon SWF learns of it within a minute."""
 
 
@@ -35,16 +36,9 @@ def cleaned_up(folder, name):
     Path(folder, f"{name}.cleaned").touch()
 
 
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def loops(folder, name):
-    begun(folder, name)
     try:
+        begun(folder, name)
         while True:
             activity.heartbeat("looping")
             time.sleep(0.005)
@@ -54,16 +48,16 @@ def loops(folder, name):
 
 
 async def awaits(folder, name):
-    begun(folder, name)
     try:
+        begun(folder, name)
         await asyncio.sleep(60)
     finally:
         cleaned_up(folder, name)
 
 
 def sleeps(folder, name):
-    begun(folder, name)
     try:
+        begun(folder, name)
         time.sleep(60)
     finally:
         cleaned_up(folder, name)

@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from simpleflow_lab import Lab
+from tests.processes import kill
 from tests.waiting import until
 
-LONG = 60
+LONG = 200
 
 
 class Command:
@@ -73,8 +74,7 @@ class Command:
         self.process.communicate()
         self._stderr.close()
         for each in self._known:
-            if each.is_running():
-                each.kill()
+            kill(each)
 
 
 @contextmanager

@@ -16,10 +16,11 @@ import pytest
 from simpleflow_lab import Lab
 from tests.engine.invariants import violations
 from tests.foreign.test_upstream import simpleflow  # noqa: F401  a fixture
+from tests.processes import kill
 from tests.s3 import Bucket
 from tests.waiting import until
 
-LONG = 90
+LONG = 200
 FLOWS = """
 import time
 from pathlib import Path
@@ -81,7 +82,7 @@ class Processes:
         family = [psutil.Process(each.pid) for each in self._started.values()]
         family += [child for each in family for child in each.children(recursive=True)]
         for one in family:
-            one.kill()
+            kill(one)
         for each in self._started.values():
             each.wait(LONG)
 
@@ -93,8 +94,7 @@ class Processes:
                 each.kill()
                 each.wait()
             for one in family:
-                if one.is_running():
-                    one.kill()
+                kill(one)
 
 
 KILLED = """
