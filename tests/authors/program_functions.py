@@ -44,12 +44,12 @@ class Doubled:
 
 
 @activity.with_attributes(name="programs.hangs", task_list="programs", version="1", raises_on_failure=True)
-@execute.python(timeout=10, kill_children=True)
+@execute.python(timeout=5, kill_children=True)
 def hangs(pids: str, stubborn: bool) -> None:
     start_child_and_sleep(pids, stubborn)
 
 
-@execute.python(timeout=10)
+@execute.python(timeout=5)
 def hangs_alone(pids: str, stubborn: bool) -> None:
     start_child_and_sleep(pids, stubborn)
 

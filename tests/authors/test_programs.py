@@ -29,6 +29,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionFailed,
 )
 from tests.authors import program_functions as functions
+from tests.processes import is_alive
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreters_without_pandas")]
@@ -37,15 +38,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def is_gone(pid):
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return not is_alive(pid)
 
 
 def pids_in(file):
     until(file.exists)
     return [int(word) for word in file.read_text().split()]
+
+
+def pids_of_what_took_too_long(call, file, *, error=ExecutionTimeoutError, match=None):
+    """Call it until it was ended while it ran: on a busy machine its time may be over before it has begun to."""
+    while not file.exists():
+        with pytest.raises(error, match=match):
+            call()
+    return pids_in(file)
 
 
 def open_fds():
@@ -146,9 +152,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children_if_so_asked(tm
     call = execute.program(path="sh", argument_format=lambda: ["-c", script], timeout=1.5, kill_children=kill_children)(
         lambda: None
     )
-    with pytest.raises(ExecutionTimeoutError, match=r"sh did not end within 1\.5 s"):
-        call()
-    program, child = pids_in(tmp_path / "pids")
+    program, child = pids_of_what_took_too_long(call, tmp_path / "pids", match=r"sh did not end within 1\.5 s")
     assert is_gone(program)
     try:
         assert is_gone(child) is kill_children
@@ -257,7 +261,7 @@ def test_a_thousand_errors_leave_no_file_descriptor_open():
             functions.nowhere()
     with pytest.raises(ExecutionTimeoutError):
         execute.program(path="sleep", timeout=0.1)(lambda seconds: None)(60)
-    assert open_fds() == before
+    until(lambda: open_fds() <= before)
 
 
 # -- what others on the machine can see --------------------------------------------------------------------------------
@@ -315,21 +319,26 @@ class Hangs(Workflow):
 
 def test_a_function_that_takes_too_long_is_ended_with_what_it_started(lab, tmp_path):
     """PT-04."""
-    with pytest.raises(WorkflowExecutionFailed, match=r"hangs did not end within 10 s"):
-        lab.start(Hangs, str(tmp_path / "pids")).result(timeout=60)
-    assert all(map(is_gone, pids_in(tmp_path / "pids")))
+    file = tmp_path / "pids"
+    pids = pids_of_what_took_too_long(
+        lambda: lab.start(Hangs, str(file)).result(timeout=60),
+        file,
+        error=WorkflowExecutionFailed,
+        match=r"hangs did not end within 5 s",
+    )
+    assert all(map(is_gone, pids))
 
 
 def test_a_function_that_does_not_mind_sigterm_is_killed(tmp_path):
-    with settings.override(activity_sigterm_wait_sec=0.3), pytest.raises(ExecutionTimeoutError):
-        functions.hangs(str(tmp_path / "pids"), stubborn=True)
-    assert all(map(is_gone, pids_in(tmp_path / "pids")))
+    file = tmp_path / "pids"
+    with settings.override(activity_sigterm_wait_sec=0.3):
+        pids = pids_of_what_took_too_long(lambda: functions.hangs(str(file), stubborn=True), file)
+    assert all(map(is_gone, pids))
 
 
 def test_without_kill_children_only_the_interpreter_is_ended(tmp_path):
-    with pytest.raises(ExecutionTimeoutError):
-        functions.hangs_alone(str(tmp_path / "pids"), stubborn=False)
-    interpreter, child = pids_in(tmp_path / "pids")
+    file = tmp_path / "pids"
+    interpreter, child = pids_of_what_took_too_long(lambda: functions.hangs_alone(str(file), stubborn=False), file)
     try:
         assert is_gone(interpreter)
         assert not is_gone(child)
@@ -383,7 +392,7 @@ def test_an_interrupt_at_the_terminal_is_not_meant_for_it(tmp_path):
         interpreter, child = pids_in(pids)
         assert os.getpgid(interpreter) == interpreter
         os.killpg(parent.pid, signal.SIGINT)
-        out, _ = parent.communicate(timeout=60)
+        out, _ = parent.communicate(timeout=200)
     assert out == "interrupted\n"
     assert is_gone(interpreter)
     assert is_gone(child)
@@ -433,7 +442,7 @@ def run_script(text, tmp_path, *words):
     (tmp_path / "script.py").write_text(text)
     return subprocess.run(
         [sys.executable, *words, str(tmp_path / "script.py")],
-        capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -521,7 +530,7 @@ def test_a_source_that_is_no_longer_what_runs_is_not_run(tmp_path):
 def by_hand(*words, input=None):
     return subprocess.run(
         [sys.executable, "-m", "simpleflow_lab.execute", *words],
-        input=input, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+        input=input, capture_output=True, text=True, timeout=200, check=False, cwd=ROOT,
     )  # fmt: skip
 
 
