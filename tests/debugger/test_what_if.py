@@ -12,6 +12,7 @@ from simpleflow_lab.exceptions import DecisionTooLongError, UsageError
 from simpleflow_lab.replay.task_ids import TaskIds
 from simpleflow_lab.swf.history import History
 from tests.debugger.story import Story
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -328,7 +329,7 @@ def test_a_run_that_never_waits_is_interrupted_and_its_line_told(napped):
 
     with settings.override(lab_step_seconds=0.3), pytest.raises(DecisionTooLongError, match=r"test_what_if\.py:"):
         napped.what_if(workflow=naps_that(run))
-    assert not [thread for thread in threading.enumerate() if thread.name == "simulation"]
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "simulation"])
 
 
 def test_a_run_that_asks_without_end_is_told_with_its_line(napped):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.notebook.kernel import Kernel, Reply
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -79,14 +80,17 @@ def test_what_a_cell_awaited_leaves_its_last_state_and_no_empty_output(kernel: K
     ids = [f"one-of-{number}" for number in range(6)]
     begun = kernel.send(
         "import asyncio\n"
+        "from simpleflow_lab.notebook import live_display\n"
+        "live_display.DELAY = 0.0\n"  # each is shown before its signal comes, however slow this machine is
         f"runs = [lab.start(Checking, 7, signal='go', workflow_id=each) for each in {ids}]\n"
         "results = []\n"
         "for each in runs:\n"
-        "    asyncio.get_running_loop().call_later(0.8, each.signal, 'go')\n"
+        "    asyncio.get_running_loop().call_later(0.3, each.signal, 'go')\n"
         "    results.append(await each)\n"
         "results"
     )
     reply = kernel.wait(begun)
+    kernel.run("live_display.DELAY = 0.4")
 
     assert text(reply) == str([7] * 6)
     *views, value = reply.bundles[:6]
@@ -98,7 +102,7 @@ def test_what_a_cell_awaited_leaves_its_last_state_and_no_empty_output(kernel: K
     ]
     assert [message["msg_type"] for message in reply.messages].count("comm_close") == 2  # a view and its layout
     names = "import threading\n[each.name for each in threading.enumerate() if 'waits for' in each.name]"
-    assert text(kernel.run(names)) == "[]"
+    until(lambda: text(kernel.run(names)) == "[]")
 
 
 def test_the_magic_is_awaited(kernel: Kernel) -> None:

@@ -219,7 +219,7 @@ def test_to_test_writes_the_cells_as_a_module_for_it(
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=200,
             check=False,
         )
         return ended.returncode, ended.stdout

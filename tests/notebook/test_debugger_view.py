@@ -15,7 +15,7 @@ from simpleflow_lab.settings import override
 from tests.notebook.kernel import Kernel
 from tests.waiting import until
 
-LIMIT = 30
+LIMIT = 200
 SPINS = False
 """The workflow below does not wait any more from its fourth decision on."""
 CELL = """

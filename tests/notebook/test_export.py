@@ -201,7 +201,7 @@ class Away(Workflow):
             assert pid != os.getpid()
             assert lab.pollers().of("exported-away")[0].supervisor == process.pid
             process.terminate()
-            said = process.communicate(timeout=60)[1].decode()
+            said = process.communicate(timeout=200)[1].decode()
             assert process.returncode == 0
             assert "otherwise than this one" not in said  # the module's definitions are the cells'
         finally:

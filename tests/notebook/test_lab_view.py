@@ -15,7 +15,7 @@ from simpleflow_lab.notebook.lab_overview import overview_of
 from simpleflow_lab.notebook.lab_view import LabView
 from tests.waiting import until
 
-LIMIT = 30
+LIMIT = 200
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -155,6 +155,7 @@ def test_its_thread_ends_with_the_view_and_with_the_lab(tmp_path: Path) -> None:
     def threads() -> int:
         return sum(thread.name == "simpleflow-lab lab view" for thread in threading.enumerate())
 
+    until(lambda: threads() == 0)  # those of the tests before
     with Lab(tmp_path / "store.sqlite") as lab:
         views = [LabView(lab) for _ in range(5)]
         assert threads() == 5

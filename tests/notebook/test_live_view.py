@@ -20,7 +20,7 @@ from simpleflow_lab.views.live_rows import ROW
 from simpleflow_lab.views.waiting import DECISION, SIGNAL, Wait
 from tests.waiting import until
 
-LIMIT = 30
+LIMIT = 200
 
 
 def batches() -> type[Workflow]:
@@ -396,6 +396,7 @@ def test_its_thread_ends_with_the_execution_and_when_it_is_closed(execution: Any
     def threads() -> int:
         return sum(thread.name == "simpleflow-lab live view" for thread in threading.enumerate())
 
+    until(lambda: threads() == 0)  # those of the tests before
     views = [LiveView(execution) for _ in range(5)]
     assert threads() == 5
     for one in views[:4]:
