@@ -55,7 +55,7 @@ def fails() -> None:
     raise ValueError("no")
 
 
-@activity.with_attributes(name="policy.beats", heartbeat_timeout=1, **TASKS)
+@activity.with_attributes(name="policy.beats", heartbeat_timeout=9, **TASKS)
 def beats() -> None:
     while True:
         activity.heartbeat("alive")

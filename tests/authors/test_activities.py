@@ -289,9 +289,9 @@ def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
         activity.heartbeat(41, "of 99")
         gate.wait_here()
 
-    execution = lab.start(One, made(hangs, start_to_close_timeout=1).name)
+    execution = lab.start(One, made(hangs, start_to_close_timeout=4).name)
     gate.wait_for()
-    assert execution.result(30) == "START_TO_CLOSE timeout of 1 s"
+    assert execution.result(30) == "START_TO_CLOSE timeout of 4 s"
     gate.open()
     timed_out = next(event for event in execution.history() if event.type == "ActivityTaskTimedOut")
     assert json.loads(timed_out.attributes["details"]) == {"progress": 41, "details": "of 99"}
@@ -306,7 +306,7 @@ def test_a_workflow_may_go_on_from_the_last_words_of_an_activity_that_timed_out(
             gate.wait_here()
         return first
 
-    counts = made(counts, start_to_close_timeout=1)
+    counts = made(counts, start_to_close_timeout=4)
     said = []
 
     class GoesOn(One):
@@ -336,7 +336,7 @@ def stoppable(on_cancel, executor="threads"):
         except ActivityCanceled as error:
             return on_cancel(error)
 
-    return made(steps, heartbeat_timeout=3, executor=executor)
+    return made(steps, heartbeat_timeout=6, executor=executor)
 
 
 def again(error):
@@ -395,7 +395,7 @@ def test_an_except_exception_does_not_swallow_the_request(lab):
             except Exception:
                 continue
 
-    task = by_hand.Task(lab, made(retries_everything, heartbeat_timeout=3))
+    task = by_hand.Task(lab, made(retries_everything, heartbeat_timeout=6))
     task.request_cancel()
     assert task.closed().type == "ActivityTaskCanceled"
 
@@ -411,7 +411,7 @@ def test_a_coroutine_is_canceled_where_it_awaits_and_may_clean_up(lab):
             activity.heartbeat("cleaning up")
             cleaned.append(True)
 
-    task = by_hand.Task(lab, made(waits, heartbeat_timeout=3))
+    task = by_hand.Task(lab, made(waits, heartbeat_timeout=6))
     task.request_cancel()
     assert task.closed().type == "ActivityTaskCanceled"
     assert cleaned == [True]
@@ -424,7 +424,7 @@ def test_a_thread_that_does_not_listen_goes_on_and_its_result_counts(lab):
         gate.wait_here()
         return "finished"
 
-    task = by_hand.Task(lab, made(deaf, heartbeat_timeout=3))
+    task = by_hand.Task(lab, made(deaf, heartbeat_timeout=6))
     gate.wait_for()
     task.request_cancel()
     gate.open()
@@ -452,7 +452,7 @@ def test_the_activity_of_a_terminated_execution_is_told_and_nothing_is_answered(
             return "nobody reads this"
 
     with caplog.at_level("INFO", logger="simpleflow_lab.runtime"):
-        execution = lab.start(One, made(goes_on, heartbeat_timeout=3).name)
+        execution = lab.start(One, made(goes_on, heartbeat_timeout=6).name)
         gate.wait_for()
         execution.terminate("enough")
         gate.open()

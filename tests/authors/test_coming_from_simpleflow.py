@@ -302,7 +302,7 @@ def test_a_canceled_activity_is_canceled():
         assert lab.start(workflow_of(run)).result(60) == [True, True]
 
 
-@activity.with_attributes(name="guide.waits", heartbeat_timeout=2, **TASKS)
+@activity.with_attributes(name="guide.waits", heartbeat_timeout=6, **TASKS)
 def waits():
     while True:
         heartbeat()
@@ -405,7 +405,7 @@ def test_a_marker_is_there_at_once_and_causes_no_decision():
 def test_a_task_runs_in_this_process_or_in_one_of_its_own_and_its_cancel_is_raised():
     canceled = []
 
-    @activity.with_attributes(name="guide.stops", heartbeat_timeout=2, **TASKS)
+    @activity.with_attributes(name="guide.stops", heartbeat_timeout=6, **TASKS)
     def stops():
         try:
             waits()

@@ -253,7 +253,7 @@ def test_a_hook_that_waits_goes_on_when_the_workflow_runs_again(virtual_lab, rep
 gates: dict[str, threading.Event] = {}
 
 
-@activity.with_attributes(name="rerun_and.long", heartbeat_timeout=3, **TASKS)
+@activity.with_attributes(name="rerun_and.long", heartbeat_timeout=6, **TASKS)
 def long(gate):
     opened = gates[gate]
     while not opened.wait(0.005):

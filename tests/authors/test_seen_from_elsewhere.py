@@ -9,15 +9,16 @@ import threading
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity
+from tests.waiting import until
 
 TASKS = {"task_list": "elsewhere", "version": "1"}
 gates: dict[str, threading.Event] = {}
 
 
-@activity.with_attributes(name="elsewhere.reports", heartbeat_timeout=3, **TASKS)
+@activity.with_attributes(name="elsewhere.reports", heartbeat_timeout=90, **TASKS)
 def reports(gate):
     activity.heartbeat(0.25, {"rows": 7})
-    gates[gate].wait(30)
+    gates[gate].wait(200)
     return os.getpid()
 
 
@@ -41,14 +42,7 @@ def test_progress_is_shown_where_it_is_known_and_nowhere_else(lab, gate, tmp_pat
     there = lab if lab.address.startswith("aws:") else Lab(tmp_path / "lab.sqlite")
     with Lab(there.address, notice=lambda _: None) as onlooker:
         execution = there.start(Reports, gate)
-        for _ in execution.watch(timeout=30):
-            if execution.progress().running:
-                break
-        waiting = threading.Event()
-        for _ in range(1_000):
-            if any(one.has_progress for one in execution.progress().activities):
-                break
-            waiting.wait(0.01)
+        until(lambda: any(one.has_progress for one in execution.progress().activities))
         assert [(one.progress, one.details) for one in execution.progress().activities] == [(0.25, {"rows": 7})]
 
         seen = onlooker.execution(execution.workflow_id)

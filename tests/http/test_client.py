@@ -184,7 +184,7 @@ def _waiters(engine: EmbeddedSWF) -> list[Any]:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 200
     while not holds():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
@@ -346,7 +346,9 @@ def test_an_owner_that_ends_during_a_long_poll_is_unreachable_at_once(tmp_path, 
             client.wait_for_history, domain="lab", execution=execution, after_event_id=9, timeout=60.0
         )
         polling = threads.submit(client.poll_for_activity_task, domain="lab", taskList={"name": "empty"})
-        threading.Event().wait(0.3)
+        asking = connect_to_owner(store)
+        _until(lambda: [each["waitingPolls"] for each in asking.pollers(domain="lab")["pollers"]] == [1])
+        asking.close()
         assert not waiting.done()
         if how == "killed":
             os.kill(process.pid, signal.SIGKILL)
@@ -384,7 +386,7 @@ def test_a_forked_process_has_connections_of_its_own(tmp_path):
     store = str(tmp_path / "store.sqlite")
     with owner(store):
         done = subprocess.run(
-            [sys.executable, "-c", FORKS, store], capture_output=True, text=True, cwd=ROOT, timeout=60
+            [sys.executable, "-c", FORKS, store], capture_output=True, text=True, cwd=ROOT, timeout=200
         )
     assert (done.stdout, done.stderr) == ("as it should be\n", "")
 

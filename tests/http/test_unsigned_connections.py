@@ -74,7 +74,7 @@ def test_five_hundred_of_them_cost_few_threads_and_hold_up_nobody_with_the_key(e
         with selectors.DefaultSelector() as watched:
             for each in unsigned:
                 watched.register(each, selectors.EVENT_READ)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 200
             ended: set[socket.socket] = set()
             while len(ended) < 500 - MAX_UNSIGNED and time.monotonic() < deadline:
                 for key, _ in watched.select(1):
@@ -90,15 +90,16 @@ def test_five_hundred_of_them_cost_few_threads_and_hold_up_nobody_with_the_key(e
 
 
 def test_a_connection_of_a_program_with_the_key_stays(engine: EmbeddedSWF) -> None:
-    endpoint = Endpoint(engine, unsigned_seconds=1)
+    endpoint = Endpoint(engine, unsigned_seconds=4)
     headers = {**signed(endpoint), "User-Agent": USER_AGENT, "Content-Length": str(len(BODY))}
     headers["Host"] = f"127.0.0.1:{endpoint.port}"
     head = "POST / HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
     with connect(endpoint) as connection:
-        for _ in range(2):
-            connection.sendall(head.encode() + BODY)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-            with connect(endpoint) as late:
-                assert is_ended(late)
+        connection.sendall(head.encode() + BODY)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        with connect(endpoint) as late:
+            assert is_ended(late)
+        connection.sendall(head.encode() + BODY)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         assert len(endpoint.unsigned) == 0
     endpoint.close()

@@ -112,8 +112,8 @@ def test_a_failure_is_answered_again_until_swf_accepts_it(bench):
 
 
 def test_heartbeats_go_on_until_the_answer_is_accepted(bench):
-    bench.flaky.failing["answer_activity_task"] = [ThrottlingException("slow down")] * 4
-    bench.schedule(lambda_named("patient", lambda: "kept"), heartbeat_timeout="1")
+    bench.flaky.failing["answer_activity_task"] = [ThrottlingException("slow down")] * 6
+    bench.schedule(lambda_named("patient", lambda: "kept"), heartbeat_timeout="3")
     assert bench.closed()["eventType"] == "ActivityTaskCompleted"
 
 

@@ -67,17 +67,20 @@ held = []
 class Holds(Workflow):
     name, version, task_list, decision_tasks_timeout = "holds", "1", "holds", 2
 
-    def run(self):
-        if not held:
-            held.append(True)
-            re.match("(a+)+$", "a" * int(sys.argv[1]) + "b")
+    def run(self, letters):
+        if letters not in held:
+            held.append(letters)
+            re.match("(a+)+$", "a" * letters + "b")
 
 with Lab(":memory:") as lab:
-    execution = lab.start(Holds)
-    told = lambda: [each for each in execution.warnings if "run for" in each or "ran for" in each]
-    while not told():
-        time.sleep(0.1)
-    print(told()[0])
+    told, letters = [], int(sys.argv[1])
+    while not told:
+        execution = lab.start(Holds, letters)
+        letters += 1  # takes twice as long, should this machine have become quicker meanwhile
+        while not told and execution.status == "OPEN":
+            time.sleep(0.1)
+            told = [each for each in execution.warnings if "run for" in each or "ran for" in each]
+    print(told[0])
 """
 
 

@@ -18,7 +18,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.runtime.shared_store import SharedStore
 from tests.served import Served, command, domains
 
-LONG = 60.0
+LONG = 200.0
 """Longer than anything here takes, in seconds."""
 ROOT = Path(__file__).parents[2]
 

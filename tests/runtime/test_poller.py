@@ -11,7 +11,7 @@ import pytest
 
 from simpleflow_lab.runtime.poller import Poller, join_all
 
-LONG = 60.0
+LONG = 200.0
 
 
 class Polled:

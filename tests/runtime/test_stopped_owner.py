@@ -21,7 +21,7 @@ from simpleflow_lab.runtime.shared_store import SharedStore
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-LONG = 60.0
+LONG = 200.0
 """Longer than anything here takes, in seconds."""
 
 OWNER = """

@@ -33,19 +33,19 @@ import os, sys, time
 from simpleflow_lab import Lab, Workflow, activity
 
 @activity.with_attributes(task_list="n", version="1", start_to_close_timeout=4, heartbeat_timeout=3, retry=0)
-def nap(seconds):
-    if seconds == 1:
+def nap(is_first):
+    if is_first:
         os.write(1, b"napping\\n")
-    for _ in range(round(seconds * 20)):  # so that the time in which it is suspended is no part of the nap
-        time.sleep(0.05)
+        while not os.path.exists(sys.argv[1] + ".awake"):
+            time.sleep(0.05)
     return 7
 
 class Naps(Workflow):
     name, version, task_list = "naps", "1", "n"
     decision_tasks_timeout = 4
     def run(self):
-        first = self.submit(nap, 1)
-        return [first.result, self.submit(nap, 0.1).result]
+        first = self.submit(nap, True)
+        return [first.result, self.submit(nap, False).result]
 
 with Lab(sys.argv[1]) as lab:
     execution = lab.start(Naps, workflow_id="x")
@@ -98,7 +98,8 @@ def timeouts(tmp_path: Path) -> list[str]:
 def test_a_process_by_itself(start: Start, tmp_path: Path) -> None:
     naps = start(NAPS)
     suspend(naps)
-    assert naps.communicate(timeout=60)[0] == "result [7, 7]\n"
+    (tmp_path / "store.sqlite.awake").touch()
+    assert naps.communicate(timeout=200)[0] == "result [7, 7]\n"
     assert timeouts(tmp_path) == []
 
 
@@ -106,8 +107,9 @@ def test_a_process_by_itself(start: Start, tmp_path: Path) -> None:
 def test_the_owner_of_the_store_and_a_client(start: Start, tmp_path: Path, who: str) -> None:
     owner, naps = start(OWNER), start(NAPS)
     suspend(*(process for process, name in ((owner, "owner"), (naps, "client")) if who in (name, "both")))
-    assert naps.communicate(timeout=60)[0] == "result [7, 7]\n"
-    owner.communicate("\n", timeout=60)
+    (tmp_path / "store.sqlite.awake").touch()
+    assert naps.communicate(timeout=200)[0] == "result [7, 7]\n"
+    owner.communicate("\n", timeout=200)
     assert timeouts(tmp_path) == []
 
 
@@ -134,5 +136,5 @@ with Lab(sys.argv[1]) as lab:
 def test_code_that_decides_is_not_slow_because_its_process_was_suspended(start: Start, tmp_path: Path) -> None:
     slow = start(SLOW_DECISION)
     suspend(slow)
-    assert slow.communicate(timeout=60)[0] == "result 7 []\n"
+    assert slow.communicate(timeout=200)[0] == "result 7 []\n"
     assert timeouts(tmp_path) == []

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DeterminismWarning"),
 ]
 
-LIMIT = 60.0
+LIMIT = 200.0
 """Seconds after which a test gives up; nothing here takes long."""
 ROOT = Path(__file__).resolve().parents[2]
 
