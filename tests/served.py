@@ -54,7 +54,7 @@ class Served:
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, and wait for the end; gives the exit code."""
         self.process.send_signal(how)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=200)
         return self.process.returncode
 
     def client(self) -> Any:

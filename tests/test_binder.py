@@ -55,7 +55,7 @@ def test_what_opens_first_is_the_tutorial_that_the_browser_test_runs(tmp_path: P
 
     with (
         JupyterLab(ROOT, environment={"JUPYTER_CONFIG_DIR": environment["JUPYTER_CONFIG_DIR"]}) as lab,
-        urllib.request.urlopen(f"{lab.url}/", timeout=30) as page,
+        urllib.request.urlopen(f"{lab.url}/", timeout=200) as page,
     ):
         assert page.url == f"{lab.url}/lab/tree/{test_quickstart.NOTEBOOK}"
     assert (ROOT / test_quickstart.NOTEBOOK).is_file()

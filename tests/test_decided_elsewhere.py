@@ -12,7 +12,7 @@ from simpleflow_lab import Lab, Workflow, activity
 from simpleflow_lab.executions.reading_budget import MAX_CHILDREN
 from tests.waiting import until
 
-LONG = 60
+LONG = 200
 DECISIONS, ACTIVITIES = "elsewhere-decisions", "elsewhere-activities"
 
 

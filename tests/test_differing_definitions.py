@@ -61,7 +61,7 @@ class Process:
 
     def end(self) -> list[str]:
         """The lines for a person."""
-        err = self.process.communicate(timeout=60)[1]
+        err = self.process.communicate(timeout=200)[1]
         return [line for line in err.splitlines() if "otherwise than this one" in line]
 
 

@@ -76,11 +76,11 @@ def test_a_kill_around_the_writing_of_any_object_loses_nothing(tmp_path: Path, w
     for number in range(1, 20, step):
         store = tmp_path / f"{number}.sqlite"
         run = [sys.executable, str(program), str(store), when]
-        killed = subprocess.run([*run, str(number)], capture_output=True, text=True, timeout=60)
+        killed = subprocess.run([*run, str(number)], capture_output=True, text=True, timeout=200)
         if killed.returncode == 0:
             break
         assert killed.returncode == -9
-        done = subprocess.run([*run, "0"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*run, "0"], capture_output=True, text=True, timeout=200)
         assert done.stdout == "50003 x+++\n", done.stderr
         history = History.from_file(f"{store}.json")
         assert [event.type for event in history].count("ActivityTaskCompleted") == 3

@@ -634,7 +634,7 @@ def test_a_lab_that_no_variable_holds_is_open_and_closed_in_order_when_the_proce
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     listed = [] if address == ":memory:" else ["dropped", "dropped"]

@@ -579,7 +579,7 @@ def test_recorded_histories_replay_the_same_in_every_process():
         return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
 
     running = [begin(*each) for each in (("0", "UTC"), ("1", "Asia/Kolkata"), ("4242", "America/St_Johns"))]
-    told = [process.communicate(timeout=100)[0] for process in running]
+    told = [process.communicate(timeout=200)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     assert told[0].count("ScheduleActivityTask") > 10
     assert set(told) == {told[0]}

@@ -67,7 +67,7 @@ def test_resuming_runs_only_what_was_not_done(tmp_path):
     done = [line.split()[1] for line in notes.read_text().splitlines() if line.startswith("end")]
     assert "3" in done
     process = start(store, notes)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert "result" in out
     starts = Counter(line.split()[1] for line in notes.read_text().splitlines() if line.startswith("start"))

@@ -11,7 +11,7 @@ from simpleflow_lab import Lab, Workflow, activity, workflow
 from simpleflow_lab.exceptions import UsageError
 from tests.waiting import until
 
-LONG = 60
+LONG = 200
 gates = {}
 entered = threading.Semaphore(0)
 

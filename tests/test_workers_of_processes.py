@@ -13,7 +13,7 @@ from tests.waiting import until
 from tests.worker_program import Where
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
-LONG = 60
+LONG = 200
 
 
 class Program:

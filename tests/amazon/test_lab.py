@@ -174,7 +174,7 @@ def test_a_worker_without_the_activity_costs_no_retry(amazon: EmbeddedSWF) -> No
             assert time.monotonic() < until
             time.sleep(0.1)
         lab.start_workers(2, task_list="amazon")
-        other.communicate(timeout=60)
+        other.communicate(timeout=200)
         assert execution.result(60) == [12, 6]
         assert all(is_not_here(attributes["details"]) for attributes in failed())
         assert f"no activity 'amazon.double' version '1' is defined in process {other.pid}" in failed()[0]["reason"]
@@ -192,7 +192,7 @@ def test_a_decider_without_the_workflow_keeps_its_task_and_says_so(amazon: Embed
         assert "no workflow 'amazon.brief' version 'default' is defined in this process" in said
         assert "Give each code base a task list of its own" in said
         assert execution.status == "OPEN"
-        other.communicate(timeout=60)
+        other.communicate(timeout=200)
         lab.start_deciders(task_list="amazon")
         lab.start_workers(2, task_list="amazon")
         assert execution.result(60) == [12, 6]  # after the timeout of the decision task

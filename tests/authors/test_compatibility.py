@@ -198,7 +198,7 @@ def test_workflow_start_finds_a_program_from_the_current_folder(tmp_path: Path, 
         env={"PYTHONPATH": str(ROOT), "SIMPLEFLOW_LAB_STORE": str(tmp_path / "lab.sqlite"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     assert printed in done.stdout
@@ -216,7 +216,7 @@ def test_workflow_start_takes_upstreams_middleware_options(tmp_path: Path) -> No
         env={"PYTHONPATH": str(ROOT), "SIMPLEFLOW_LAB_STORE": str(tmp_path / "lab.sqlite"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     assert "before add\nafter add 5\n" in done.stdout

@@ -20,7 +20,7 @@ from simpleflow_lab.retry import Retry
 from simpleflow_lab.views.explanation import Explanation
 from simpleflow_lab.views.explanation_lines import ExplanationLine
 
-LIMIT = 60.0
+LIMIT = 200.0
 """Seconds after which a test gives up; nothing here takes long."""
 
 

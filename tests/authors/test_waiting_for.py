@@ -18,7 +18,7 @@ from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.shared_store import SharedStore
 from simpleflow_lab.views.waiting import Wait, Waits
 
-LIMIT = 30.0
+LIMIT = 200.0
 """Seconds after which a test gives up; nothing here takes long."""
 
 _release = threading.Event()

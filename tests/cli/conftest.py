@@ -73,7 +73,7 @@ def process() -> Command:
             env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             **{"cwd": ROOT, **options},
         )
         return Ended(done.returncode, done.stdout, done.stderr)

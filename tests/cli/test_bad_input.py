@@ -390,7 +390,7 @@ def test_a_standard_input_with_nothing_in_it_is_one_line(source: str) -> None:
         stdin=theirs,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=200,
         check=False,
     )  # fmt: skip
     os.close(ours)

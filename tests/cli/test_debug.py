@@ -54,7 +54,7 @@ def command(project: Path, *words: str, keys: str = "") -> Ended:
         input=keys,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)

@@ -295,7 +295,7 @@ def test_a_reader_that_goes_away_is_no_page_of_traceback(simpleflow: Command) ->
         text=True,
     ) as running:
         os.close(write)
-        _, error = running.communicate(timeout=30)
+        _, error = running.communicate(timeout=200)
     assert (running.returncode, error) == (141, "")
 
 
@@ -314,7 +314,7 @@ def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
     """The next line of a fifo that this process writes to; fails if it ends instead."""
     assert running.stderr is not None
     ready, _, _ = select.select([trace, running.stderr], [], [], 30)
-    assert trace in ready, running.communicate(timeout=30)
+    assert trace in ready, running.communicate(timeout=200)
     return trace.readline().decode()
 
 
@@ -329,7 +329,7 @@ def test_ctrl_c_leaves_the_execution_open_and_says_how_to_go_on(
     ):
         assert next_line(trace, running) == "begin 0\n"
         running.send_signal(signal.SIGINT)
-        _, error = running.communicate(timeout=30)
+        _, error = running.communicate(timeout=200)
         assert running.returncode == 130
         assert error == (
             "simpleflow: interrupted; the execution goes on where it stood: "

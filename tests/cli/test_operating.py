@@ -25,7 +25,7 @@ from tests.examples_count import trials
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 30
+LIMIT = 200
 
 
 @activity.with_attributes(name="operated.load", version="1", task_list="operated", retry=1)

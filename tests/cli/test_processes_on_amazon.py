@@ -173,7 +173,7 @@ def test_a_start_that_has_its_result_does_what_its_last_polls_still_get(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        amazon(tmp_path, monkeypatch, poll_seconds=LONG) as (engine, start),
+        amazon(tmp_path, monkeypatch, poll_seconds=60) as (engine, start),
         Lab(ADDRESS, serve="nothing", notice=lambda text: None) as lab,
     ):
         command = start("workflow.start", "supervised_flows.Pids", "-i", "[1]")
@@ -191,7 +191,7 @@ def test_a_lab_that_is_closed_does_what_its_last_polls_still_get(
 ) -> None:
     told: list[str] = []
     with (
-        amazon(tmp_path, monkeypatch, poll_seconds=LONG) as (engine, _),
+        amazon(tmp_path, monkeypatch, poll_seconds=60) as (engine, _),
         Lab(ADDRESS, serve="nothing", notice=told.append) as starts,
     ):
         with Lab(ADDRESS, notice=told.append) as lab:
@@ -248,7 +248,7 @@ def test_a_start_for_others_has_no_poll_to_wait_for(tmp_path: Path, monkeypatch:
 def test_a_start_runs_its_activities_when_another_process_decides_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workflow: str
 ) -> None:
-    with amazon(tmp_path, monkeypatch, poll_seconds=LONG) as (engine, start):
+    with amazon(tmp_path, monkeypatch, poll_seconds=60) as (engine, start):
         decides = start("decider.start", "-N", "1", *MODULE)
         # Whose poll waits first gets the decision.
         until(lambda: [each["waitingPolls"] for each in engine.pollers(domain="etl")["pollers"]] == [1])

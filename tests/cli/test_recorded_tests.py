@@ -63,7 +63,7 @@ def command(project: Path, *words: str, **environment: str) -> Ended:
         env={**os.environ, "PYTHONPATH": str(project), **environment},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
@@ -77,7 +77,7 @@ def pytest_of(project: Path, *words: str) -> Ended:
         | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # a plugin takes longer to import than the test
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)

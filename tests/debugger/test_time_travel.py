@@ -338,7 +338,7 @@ next(watched)
 told()
 """
     ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=200, check=True
     )
     assert ended.stdout.split("\n")[:2] == ["['replay steps'] GEN_SUSPENDED", "[] GEN_CLOSED"]
 

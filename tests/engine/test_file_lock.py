@@ -140,5 +140,5 @@ def test_threads_that_fork_at_the_same_time_and_lock_meanwhile_are_refused_nothi
     In a process of its own: each fork copies the page tables of its process, and that of the tests is large.
     """
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS_AND_LOCKS, str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert (ended.stdout, ended.stderr) == ("[]\n", "")

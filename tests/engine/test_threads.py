@@ -21,7 +21,7 @@ from simpleflow_lab.swf import decisions
 from tests.service.scenario import DOMAIN, Scenario
 from tests.waiting import until
 
-SOON = 20.0
+SOON = 200.0
 """Seconds after which a test gives up on something that takes milliseconds."""
 
 
@@ -286,7 +286,7 @@ print(interrupts, "interrupts")
 
 def test_interrupts_of_the_main_thread_leave_state_and_store_consistent(tmp_path: Path) -> None:
     script = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "store.sqlite")]
-    finished = subprocess.run(script, capture_output=True, text=True, timeout=100, check=False)
+    finished = subprocess.run(script, capture_output=True, text=True, timeout=200, check=False)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "151 interrupts\n"
 
@@ -301,7 +301,7 @@ def test_a_process_ends_although_its_engine_is_open_and_a_poll_waits(tmp_path: P
         "time.sleep(0.1)"
     )
     path = tmp_path / "store.sqlite"
-    subprocess.run([sys.executable, "-c", code, str(path)], timeout=40, check=True)
+    subprocess.run([sys.executable, "-c", code, str(path)], timeout=200, check=True)
     # It closed its store as it ended.
     assert sorted(file.name for file in tmp_path.iterdir()) == ["store.sqlite", "store.sqlite.lock"]
 

@@ -40,7 +40,7 @@ def python(*words: str, environment: Mapping[str, str]) -> subprocess.CompletedP
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 
@@ -49,7 +49,7 @@ def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
     """The next line of a fifo that this process writes to; fails if it ends instead."""
     assert running.stderr is not None
     ready, _, _ = select.select([trace, running.stderr], [], [], 30)
-    assert trace in ready, running.communicate(timeout=30)
+    assert trace in ready, running.communicate(timeout=200)
     return trace.readline().decode()
 
 

@@ -30,7 +30,7 @@ def upstream(command: str, bucket: Bucket, prefix: str, what: str, text: str) ->
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=True,
     )
     return done.stdout

@@ -19,7 +19,7 @@ def test_processes_that_share_a_client_of_boto3_are_told_what_they_asked(tmp_pat
                 [sys.executable, str(Path(__file__).with_name("forking_program.py"))],
                 env={**os.environ, **endpoint.environment},
                 check=True,
-                timeout=100,
+                timeout=200,
             )
         finally:
             endpoint.close()
