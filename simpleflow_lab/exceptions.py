@@ -62,7 +62,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NamedTuple
 
 
 class SimpleflowLabError(Exception):
@@ -70,6 +70,16 @@ class SimpleflowLabError(Exception):
 
     is_transient: bool = False
     """Whether the same request may succeed a little later: Amazon SWF was too busy, or could not be reached."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, as of a process pool, has the message and the attributes, whatever arguments the class takes."""
+        return _copied, (type(self), self.args), vars(self)
+
+
+def _copied(kind: type[SimpleflowLabError], args: tuple[Any, ...]) -> SimpleflowLabError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class ExecutionBlocked(BaseException):
@@ -283,9 +293,6 @@ class WorkerLostError(TaskFailed):
         )
         self.times = times
 
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), (self.name, self.times)
-
 
 class ActivityNotDefinedError(TaskFailed):
     """An activity task that came to workers which don't define its activity, time after time: it is not tried again."""
@@ -298,9 +305,6 @@ class ActivityNotDefinedError(TaskFailed):
         )
         self.times = times
         self.last_reason = reason
-
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), (self.name, self.times, self.last_reason)
 
 
 class TimeoutError(TaskException):
@@ -501,10 +505,43 @@ class DecisionTaskError(SimpleflowLabError):
     """A decision that could not be made. The execution stays open and goes on when the cause is fixed."""
 
 
-_WITHOUT_IDS = (
-    "The ids of this execution are not known, of which those of its children are made, and to which its signals go: "
-    "give workflow_id and run_id, or a file of execution.export"
+class DivergenceCause(NamedTuple):
+    """What may have made the code and its history differ, and what to do then."""
+
+    name: str
+    advice: str
+    """In sentences, without the last full stop."""
+
+    @staticmethod
+    def numbered_before(id: str) -> DivergenceCause:
+        """simpleflow recorded a task of the same type and input before, under this id."""
+        return DivergenceCause(
+            "numbered before",
+            f"The same task was recorded before, as {id}, and simpleflow, which recorded it, may number a task anew "
+            "whenever it replays: then this execution does not go on here, and simpleflow's deciders can end it. Or "
+            "the code changed since this execution started",
+        )
+
+
+EDITED_CODE: Final = DivergenceCause(
+    "edited code",
+    "The code changed since this execution started, or it depends on time, randomness or input from outside: use "
+    "workflow.now(), .random, .uuid4(), or restore the code",
 )
+"""The cause where the history tells of no other."""
+RENUMBERED: Final = DivergenceCause(
+    "renumbered",
+    "It is the same task under another number: simpleflow, which recorded it, numbers a task when it schedules it, and "
+    "not where it is submitted. So this execution does not go on here: let simpleflow's deciders end it, or start it "
+    "anew",
+)
+"""The code commands the recorded task under another number than simpleflow gave it."""
+UNKNOWN_IDS: Final = DivergenceCause(
+    "unknown ids",
+    "The ids of this execution are not known, of which those of its children are made, and to which its signals go: "
+    "give workflow_id and run_id, or a file of execution.export. Or the code changed since this execution started",
+)
+"""The ids of the execution were not given, and the command is made of them."""
 
 
 class NondeterminismError(DecisionTaskError):
@@ -524,17 +561,11 @@ class NondeterminismError(DecisionTaskError):
         recorded_line: str | None = None,
         requested_line: str | None = None,
         author_error: str | None = None,
-        is_renumbered: bool = False,
-        numbered_before: str | None = None,
-        lacks_ids: bool = False,
+        cause: DivergenceCause = EDITED_CODE,
     ) -> None:
         self.author_error = author_error
-        self.is_renumbered = is_renumbered
-        """simpleflow recorded the same task under another number."""
-        self.numbered_before = numbered_before
-        """The id under which simpleflow recorded a task of the same input before."""
-        self.lacks_ids = lacks_ids
-        """The ids of the execution, of which this is made, were not given."""
+        self.cause = cause
+        """What may have made the two differ."""
         self.event_id = event_id
         self.recorded = recorded
         self.requested = requested
@@ -547,31 +578,14 @@ class NondeterminismError(DecisionTaskError):
         if requested_line:
             asks += f" (at {requested_line})"
         if author_error is not None:
+            advice = cause.advice if cause == UNKNOWN_IDS else "Correct the error, and the execution goes on"
             super().__init__(
                 f"{author_error}. It was not raised when this history was recorded: event {event_id}: {has}; {asks}. "
-                f"{_WITHOUT_IDS if lacks_ids else 'Mend the error, and the execution goes on'}"
+                f"{advice}"
             )
             return
         where = "run again from its start" if event_id is None else f"event {event_id}"
-        why = (
-            "The code changed since this execution started, or it depends on time, randomness or input from outside: "
-            "use workflow.now(), .random, .uuid4(), or restore the code"
-        )
-        if numbered_before is not None:
-            why = (
-                f"The same task was recorded before, as {numbered_before}, and simpleflow, which recorded it, may "
-                "number a task anew whenever it replays: then this execution does not go on here, and simpleflow's "
-                "deciders can end it. Or the code changed since this execution started"
-            )
-        if is_renumbered:
-            why = (
-                "It is the same task under another number: simpleflow, which recorded it, numbers a task when it "
-                "schedules it, and not where it is submitted. So this execution does not go on here: let simpleflow's "
-                "deciders end it, or start it anew"
-            )
-        if lacks_ids:
-            why = f"{_WITHOUT_IDS}. Or the code changed since this execution started"
-        super().__init__(f"{where}: {has}; {asks}. {why}")
+        super().__init__(f"{where}: {has}; {asks}. {cause.advice}")
 
 
 class ImpureWorkflowError(DecisionTaskError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simpleflow_lab.exceptions import NondeterminismError
+from simpleflow_lab.exceptions import EDITED_CODE, DivergenceCause, NondeterminismError
 
 
 class Divergence(NamedTuple):
@@ -26,12 +26,8 @@ class Divergence(NamedTuple):
     """The author's line that makes the command now."""
     author_error: str | None = None
     """What the code itself raised in this decision, with its line; it is reported first."""
-    is_renumbered: bool = False
-    """The code commands the same task under another number."""
-    numbered_before: str | None = None
-    """The id under which simpleflow recorded a task of the same input before."""
-    lacks_ids: bool = False
-    """The ids of the execution, of which this is made, were not given."""
+    cause: DivergenceCause = EDITED_CODE
+    """What may have made the two differ."""
 
     def error(self) -> NondeterminismError:
         """The error that says so."""
@@ -42,7 +38,5 @@ class Divergence(NamedTuple):
             recorded_line=self.recorded_line,
             requested_line=self.commanded_line,
             author_error=self.author_error,
-            is_renumbered=self.is_renumbered,
-            numbered_before=self.numbered_before,
-            lacks_ids=self.lacks_ids,
+            cause=self.cause,
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from simpleflow_lab.exceptions import EDITED_CODE, RENUMBERED, UNKNOWN_IDS, DivergenceCause
 from simpleflow_lab.replay import patches
 from simpleflow_lab.replay.command import Command, CommandKind, PendingCommands, closed_with, describe
 from simpleflow_lab.replay.commands.activity import ACTIVITY
@@ -167,11 +168,12 @@ class Matching:
     def _explained(self, divergence: Divergence, event: HistoryEvent, kind: CommandKind) -> Divergence:
         """A divergence with what else than edited code may be its cause."""
         if not self._run.workflow_id and kind in (CHILD, SIGNAL):
-            return divergence._replace(lacks_ids=True)
+            return divergence._replace(cause=UNKNOWN_IDS)
         earlier = next((each for each in self._by_simpleflow if _is_numbered_again(event, each, kind)), None)
-        if earlier is None or divergence.is_renumbered:
+        if earlier is None or divergence.cause == RENUMBERED:
             return divergence
-        return divergence._replace(numbered_before=shortened(str(earlier.attributes.get(kind.id_attribute or ""))))
+        id = shortened(str(earlier.attributes.get(kind.id_attribute or "")))
+        return divergence._replace(cause=DivergenceCause.numbered_before(id))
 
     def _expected(self, max_open_activities: int, close_waits: bool) -> list[Command]:
         """The pending commands that a decider of ours would have sent."""
@@ -228,13 +230,14 @@ def _divergence(event: HistoryEvent, kind: CommandKind, pending: PendingCommands
         (str(type.get("name")), str(type.get("version"))) if type else None,
         closed_with(attributes) if kind is CLOSE else attributes.get(kind.input_attribute or "input"),
     )
+    is_renumbered = kind.has_unique_ids and any(_is_renumbered(event, kind, command) for command in pending)
     return Divergence(
         event_id=event.id,
         recorded=recorded,
         commanded=nearest.describe() if nearest is not None else None,
         recorded_line=read_control(attributes.get("control")).line,
         commanded_line=nearest.line_text if nearest is not None else None,
-        is_renumbered=kind.has_unique_ids and any(_is_renumbered(event, kind, command) for command in pending),
+        cause=RENUMBERED if is_renumbered else EDITED_CODE,
     )
 
 

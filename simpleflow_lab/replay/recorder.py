@@ -280,9 +280,7 @@ class Recorder:
                 recorded_line=error.recorded_line,
                 commanded_line=error.requested_line,
                 author_error=error.author_error,
-                is_renumbered=error.is_renumbered,
-                numbered_before=error.numbered_before,
-                lacks_ids=error.lacks_ids,
+                cause=error.cause,
             )
         self._end(pending=pending, divergence=divergence, error=error)
 

@@ -18,7 +18,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from simpleflow_lab.data.fields import Fields
-from simpleflow_lab.exceptions import CloseNotPermittedError, HistoryError, ImpureWorkflowError
+from simpleflow_lab.exceptions import (
+    EDITED_CODE,
+    UNKNOWN_IDS,
+    CloseNotPermittedError,
+    HistoryError,
+    ImpureWorkflowError,
+)
 from simpleflow_lab.replay.answer import Answer, Selection, answer_with, new_context, select
 from simpleflow_lab.replay.budgets import Room, warnings_of_fields, warnings_of_length, warnings_of_room
 from simpleflow_lab.replay.claims import Claims
@@ -305,9 +311,8 @@ class Replay:
         divergence = matched.divergence
         if divergence is not None and self._run.author_error is not None:
             divergence = divergence._replace(author_error=self._run.author_error)
-        if divergence is not None and decider is not None:
-            # Ours number as they are numbered here.
-            divergence = divergence._replace(is_renumbered=False, numbered_before=None)
+        if divergence is not None and decider is not None and divergence.cause != UNKNOWN_IDS:
+            divergence = divergence._replace(cause=EDITED_CODE)  # our deciders number as they are numbered here
         if decider is None and (divergence is not None or self._matching.lacks(batch.rest)):
             matched = match_raising_at_once(
                 batch,
