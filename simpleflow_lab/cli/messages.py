@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab import settings
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.views.shell_words import shell_words
+from simpleflow_lab.views.advice_text import PROGRAM, shell_words
 from simpleflow_lab.views.text_tables import visible_lines
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def one_line(error: object) -> str:
 
 def program(session: Session) -> str:
     """How a command on the store of this session begins."""
-    return shlex.join(["simpleflow"] if session.store is None else ["simpleflow", "--store", session.store])
+    return shlex.join([PROGRAM] if session.store is None else [PROGRAM, "--store", session.store])
 
 
 def resume_command(session: Session, execution: Execution) -> str:

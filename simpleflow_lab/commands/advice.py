@@ -8,30 +8,21 @@ execution or its Lab does the same.
 from __future__ import annotations
 
 import ast
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from simpleflow_lab.settings import default_domain
+from simpleflow_lab.views.advice_text import PROGRAM, Call, read_advice, shell_words
 from simpleflow_lab.views.listings import Listing
-from simpleflow_lab.views.shell_words import shell_words
 
 if TYPE_CHECKING:
     from simpleflow_lab.commands.inspection import AnyExecution
     from simpleflow_lab.views.explanation_lines import ExplanationLine
 
-PROGRAM: Final = "simpleflow"
-_CALL: Final = re.compile(
-    r"""(?P<of>execution|lab|comparison)\.(?P<name>\w+)"""
-    r"""\((?P<arguments>(?:[^()'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*)\)"""
-)
-"""A call in a line of advice; its arguments are literals."""
 _ADVISING: Final = ("what helps", "what to do")
 """The columns of listings that say what helps."""
-_ANY_CALL: Final = re.compile(r"\b(?:execution|lab|comparison)\.\w+\(")
-_EXPLAIN: Final = re.compile(r"^(lab\.execution\(.*\))\.explain\(\)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,25 +88,27 @@ def as_commands(to_do: str, execution: Named, program: str = PROGRAM) -> str:
 
     `program` is how each command begins, as `simpleflow --store shop.sqlite`.
     """
-    _, either, rest = to_do.partition(", or simpleflow ")
-    if either:
-        return f"{program} {rest}"
-    if to_do.startswith(f"{PROGRAM} "):
-        return program + to_do.removeprefix(PROGRAM)
-    explains = _EXPLAIN.match(to_do)
-    if explains is not None:
-        to_do = explains[1]
-    commands: list[str] = []
-    for call in _CALL.finditer(to_do):
-        command = _COMMANDS.get((call["of"], call["name"]))
-        arguments = _literals(call["arguments"])
-        found = None if command is None or arguments is None else command(execution, *arguments)
-        if found is None:
+    advice = read_advice(to_do)
+    if advice.command:
+        return f"{program} {advice.command}"
+    if not advice.is_read:
+        return ""
+    found: list[str] = []
+    for part in advice.parts:
+        command = part if isinstance(part, str) else _command_of(part, execution)
+        if command is None:
             return ""
-        commands.append(f"{program}{found.removeprefix(PROGRAM)}")
-    found_in_order = iter(commands)
-    advice = _CALL.sub(lambda call: next(found_in_order), to_do)
-    return "" if _ANY_CALL.search(advice) else advice
+        found.append(command if isinstance(part, str) else f"{program} {command}")
+    return "".join(found)
+
+
+def _command_of(call: Call, execution: Named) -> str | None:
+    """The words behind `simpleflow` of the command that does what a call does; `None` if there is none."""
+    command = _COMMANDS.get((call.of, call.name))
+    arguments = _literals(call.arguments)
+    if command is None or arguments is None or call.then not in _SHOWN.get((call.of, call.name), ("",)):
+        return None
+    return command(execution, *arguments)
 
 
 def _literals(arguments: str) -> tuple[list[object], dict[str, object]] | None:
@@ -134,15 +127,15 @@ _Command = Callable[[Named, list[object], dict[str, object]], str]
 
 
 def _of_execution(command: str) -> _Command:
-    return lambda execution, positional, named: f"simpleflow {command} {execution}"
+    return lambda execution, positional, named: f"{command} {execution}"
 
 
 def _of_domain(*words: str) -> _Command:
-    return lambda execution, positional, named: shlex.join(["simpleflow", *words, *execution.option])
+    return lambda execution, positional, named: shlex.join([*words, *execution.option])
 
 
 def _start_workers(execution: Named, positional: list[object], named: dict[str, object]) -> str:
-    words = ["simpleflow", "worker.start", "--module", "MODULE", *execution.option]
+    words = ["worker.start", "--module", "MODULE", *execution.option]
     if "task_list" in named:
         words += ["--task-list", str(named["task_list"])]
     if positional:
@@ -151,12 +144,12 @@ def _start_workers(execution: Named, positional: list[object], named: dict[str, 
 
 
 def _explain(execution: Named, positional: list[object], named: dict[str, object]) -> str:
-    return f"simpleflow workflow.explain {execution.words(*map(str, positional))}"
+    return f"workflow.explain {execution.words(*map(str, positional))}"
 
 
 def _resume(execution: Named, positional: list[object], named: dict[str, object]) -> str:
     words = [str(each) for each in positional]
-    command = shlex.join(["simpleflow", "resume", "--module", "MODULE", *execution.option])
+    command = shlex.join(["resume", "--module", "MODULE", *execution.option])
     return f"{command} {shell_words(*words)}" if words else command
 
 
@@ -174,4 +167,6 @@ _COMMANDS: Final[Mapping[tuple[str, str], _Command]] = {
     ("lab", "pollers"): _of_domain("worker.list"),
     ("lab", "execution"): _explain,
 }
-"""The command for each call. What is not here, as `execution.result()` and `execution.slack()`, only Python can do."""
+"""The words of the command for each call. What is not here, as `execution.result()`, only Python can do."""
+_SHOWN: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {("lab", "execution"): ("", ".explain()")}
+"""What may be called on the result of a call, and its command does it, too."""

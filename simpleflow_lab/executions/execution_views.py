@@ -22,9 +22,9 @@ from simpleflow_lab.settings import default_domain
 from simpleflow_lab.swf.event_types import CHILD
 from simpleflow_lab.swf.fork_start import forked_from, words_of_fork
 from simpleflow_lab.swf.history import HistoryEvent
+from simpleflow_lab.views.advice_text import in_domain
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_views import Advised, HistoryViews
-from simpleflow_lab.views.shell_words import in_domain
 from simpleflow_lab.views.text_tables import visible
 
 if TYPE_CHECKING:

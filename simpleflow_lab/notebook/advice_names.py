@@ -8,7 +8,6 @@ stand there; where it has none, the magic of the command that does the same; and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -16,28 +15,31 @@ from simpleflow_lab.commands.advice import as_commands, named_in_shell
 from simpleflow_lab.execution import Execution
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.recorded_execution import RecordedExecution
+from simpleflow_lab.views.advice_text import PROGRAM, read_advice
 
-_NAME: Final = re.compile(r"(?<![\w.])(execution|lab)\.(?=\w+\()")
 _MODULE: Final = " --module MODULE"
 """What a shell has to be told and a notebook has in its cells."""
-_COMMAND: Final = re.compile(r"(?<![\w%])simpleflow (?=[-\w])")
+_RENAMED: Final = frozenset({"lab", "execution"})
+"""What advice calls by a name that is a variable of the notebook."""
 
 
 def with_names(
     to_do: str, execution: Execution | RecordedExecution, variables: Mapping[str, Any], magic_labs: Iterable[Lab]
 ) -> str:
     """What helps, as this notebook can call it. `variables` are its own; `magic_labs` the Labs of its magics."""
-    wanted = set(_NAME.findall(to_do))
-    if not wanted:
+    advice = read_advice(to_do)
+    if advice.is_read and all(call.of not in _RENAMED for call in advice.calls):
         return to_do
     lab = _name_of_lab(execution, variables)
     names = {"lab": lab, "execution": _name_of(execution, variables, lab)}
-    if all(names[each] for each in wanted):
-        return _NAME.sub(lambda call: f"{names[call[1]]}.", to_do)
+    if advice.is_read and all(names.get(call.of, call.of) for call in advice.calls):
+        parts = (
+            part if isinstance(part, str) else part._replace(of=names.get(part.of, part.of)) for part in advice.parts
+        )
+        return str(advice._replace(parts=tuple(parts)))
     if isinstance(execution, Execution) and not any(each.holds(execution) for each in magic_labs):
         return ""
-    commands = as_commands(to_do, named_in_shell(execution)).replace(_MODULE, "")
-    return _COMMAND.sub("%simpleflow ", commands)
+    return as_commands(to_do, named_in_shell(execution), f"%{PROGRAM}").replace(_MODULE, "")
 
 
 def _name_of(execution: Execution | RecordedExecution, variables: Mapping[str, Any], lab: str) -> str:

@@ -20,11 +20,11 @@ from simpleflow_lab.swf.conventions import DEADLINE_TIMER, RETRY_TIMER, WAKE_UP_
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, EXTERNAL_CANCEL, EXTERNAL_SIGNAL, LAMBDA, TIMER
 from simpleflow_lab.swf.execution_context import latest_context, waits_in
 from simpleflow_lab.swf.history import History
+from simpleflow_lab.views.advice_text import can_be_typed, with_command
 from simpleflow_lab.views.attempts import Attempt, DecisionTask
 from simpleflow_lab.views.formatting import ERROR_LIMIT, HOVER_LIMIT, beginning, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.list_loads import ListLoad, loads_of
-from simpleflow_lab.views.shell_words import shell_words
 from simpleflow_lab.views.waiting import BLOCKED, CODE, DECISION, DISK, KINDS, LIMIT, REQUEST, RETRY, SIGNAL, Wait
 from simpleflow_lab.views.worker_advice import UNKNOWN, Polling, start_more
 
@@ -229,7 +229,7 @@ class _Rows:
             return ""
         if known.get("isDefined") is False:
             return _DEFINE
-        if not attempt.task_list or not _can_be_typed(attempt.task_list):
+        if not attempt.task_list or not can_be_typed(attempt.task_list):
             return "start a worker of its task list"
         load = self._loads.get(attempt.task_list)
         ran = 0 if load is None else max(load.most_at_once, bool(load.taken))
@@ -380,7 +380,7 @@ def _time_of(seconds: Any) -> datetime.datetime | None:
 
 
 def _resume(workflow_id: str) -> str:
-    return f"lab.resume({workflow_id!r})" if _can_be_typed(workflow_id) else "lab.resume(id)"
+    return f"lab.resume({workflow_id!r})" if can_be_typed(workflow_id) else "lab.resume(id)"
 
 
 def disk_wait(paused: str, *, workflow_id: str, depth: int) -> Wait:
@@ -391,21 +391,14 @@ def disk_wait(paused: str, *, workflow_id: str, depth: int) -> Wait:
 
 def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str:
     """How to send a signal: the call in Python, and the command of a shell."""
-    if not _can_be_typed(name):
-        return "execution.signal(name) sends it"
-    if not _can_be_typed(workflow_id) or workflow_id == "-":  # in a command that is the standard input
-        return f"execution.signal({name!r})"
+    if is_child and not can_be_typed(workflow_id):
+        return ""
     execution = f"lab.execution({workflow_id!r})" if is_child else "execution"
-    command = f"simpleflow workflow.signal {shell_words(workflow_id, name)}"
-    return f"{execution}.signal({name!r}), or {command}"
-
-
-def _can_be_typed(name: str) -> bool:
-    return name.isprintable() and 0 < len(name) <= _LONGEST_TYPED
-
-
-_LONGEST_TYPED: Final = 160
-"""The most characters of a name that people are told to type."""
+    if not can_be_typed(name):
+        return f"{execution}.signal(name) sends it"
+    if not can_be_typed(workflow_id) or workflow_id == "-":  # in a command that is the standard input
+        return f"{execution}.signal({name!r})"
+    return with_command(f"{execution}.signal({name!r})", "workflow.signal", workflow_id, name)
 
 
 def _silent(task: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from simpleflow_lab.swf.conventions import is_given_back, is_not_here, is_worker_lost
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD, LAMBDA, TIMER
+from simpleflow_lab.views.advice_text import can_be_typed, with_command
 from simpleflow_lab.views.attempts import TASKS, Attempt
 from simpleflow_lab.views.explanation_lines import (
     HANDLED,
@@ -25,7 +26,6 @@ from simpleflow_lab.views.explanation_lines import (
 )
 from simpleflow_lab.views.formatting import bounded, count, duration, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory
-from simpleflow_lab.views.shell_words import shell_words
 from simpleflow_lab.views.style import STATUSES
 from simpleflow_lab.views.summary import OPEN, ExecutionSummary, execution_summary
 from simpleflow_lab.views.task_labels import task_label
@@ -146,7 +146,7 @@ def _show_failure(failed: Attempt | None) -> str:
 
 def call_of_explain(workflow_id: str, run_id: str) -> str:
     """The call that explains another execution."""
-    if not _can_be_typed(workflow_id) or not _can_be_typed(run_id):
+    if not can_be_typed(workflow_id) or not can_be_typed(run_id):
         return ""
     return f"lab.execution({workflow_id!r}, {run_id!r}).explain()"
 
@@ -165,7 +165,7 @@ def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Iterator[Explanati
     """What nobody handled in children: they completed all the same, and nothing of it came to their parent."""
     if below:
         first = below[0][0]
-        to_do = f"lab.execution({first!r}).explain()" if _can_be_typed(first) else ""
+        to_do = f"lab.execution({first!r}).explain()" if can_be_typed(first) else ""
         yield ExplanationLine.of(UNHANDLED, unhandled_in_children(below), to_do=to_do)
 
 
@@ -319,17 +319,9 @@ def _label(attempt: Attempt) -> str:
 
 def _tasks(workflow_id: str) -> str:
     """How to see the attempts, in Python and in a shell."""
-    if not _can_be_typed(workflow_id):
+    if not can_be_typed(workflow_id):
         return "execution.tasks()"
-    return f"execution.tasks(), or simpleflow workflow.tasks {shell_words(workflow_id)}"
-
-
-def _can_be_typed(text: str) -> bool:
-    return text.isprintable() and 0 < len(text) <= _LONGEST_TYPED
-
-
-_LONGEST_TYPED: Final = 160
-"""The most characters of an id that people are told to type."""
+    return with_command("execution.tasks()", "workflow.tasks", workflow_id)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

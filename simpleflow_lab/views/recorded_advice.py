@@ -5,34 +5,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
-_CALL: Final = re.compile(r"(?<![\w.])(?P<of>execution|lab|comparison)\.(?P<name>\w+)\(")
-_CLAUSE: Final = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^;'"])+""")
-"""What stands between semicolons; a literal may hold some."""
+from simpleflow_lab.views.advice_text import Call, read_advice
+
 _FOR_THE_NEXT_TIME: Final = frozenset({"start_workers"})
 """Methods of a Lab that are advised for a run to come: any Lab has them."""
 
 
 def without_a_store(to_do: str, is_view: Callable[[str], bool]) -> str:
     """What is left of what helps; empty if nothing is. `is_view` says whether a history alone has a method."""
-    call, _, _ = to_do.partition(", or simpleflow ")  # that command names the execution in its store
-    if call.startswith("simpleflow "):
-        return ""
-    clauses = [clause.strip() for clause in _CLAUSE.findall(call)]
-    if "; ".join(clauses) != call:  # quotation marks that are no literal
-        clauses = [call]
+    clauses = read_advice(to_do).clauses()  # without the command, which names the execution in its store
     return "; ".join(
-        clause for clause in clauses if all(_is_possible(each, is_view) for each in _CALL.finditer(clause))
+        str(clause)
+        for clause in clauses
+        if clause.is_read and all(_is_possible(call, is_view) for call in clause.calls)
     )
 
 
-def _is_possible(call: re.Match[str], is_view: Callable[[str], bool]) -> bool:
-    match call["of"]:
+def _is_possible(call: Call, is_view: Callable[[str], bool]) -> bool:
+    match call.of:
         case "execution":
-            return is_view(call["name"])
+            return is_view(call.name)
         case "lab":
-            return call["name"] in _FOR_THE_NEXT_TIME
+            return call.name in _FOR_THE_NEXT_TIME
     return True

@@ -37,6 +37,11 @@ ROOT = Path(__file__).parents[2]
         ("""lab.execution("it's $(rm)").explain()""", """simpleflow workflow.explain 'it'"'"'s $(rm)'"""),
         ("raise max_parallel of the group", "raise max_parallel of the group"),
         ("simpleflow workflow.signal nightly-1 go", "simpleflow workflow.signal nightly-1 go"),
+        (
+            "execution.signal('x, or simpleflow $(rm)'), or simpleflow workflow.signal a 'x, or simpleflow $(rm)'",
+            "simpleflow workflow.signal a 'x, or simpleflow $(rm)'",
+        ),
+        ("lab.execution('c').signal('go')", ""),
         ("execution.result()", ""),
         ("execution.slack()", ""),
         ("comparison.tasks()", ""),
