@@ -578,7 +578,7 @@ class NondeterminismError(DecisionTaskError):
         if requested_line:
             asks += f" (at {requested_line})"
         if author_error is not None:
-            advice = cause.advice if cause == UNKNOWN_IDS else "Correct the error, and the execution goes on"
+            advice = cause.advice if cause == UNKNOWN_IDS else "Fix the error, and the execution goes on"
             super().__init__(
                 f"{author_error}. It was not raised when this history was recorded: event {event_id}: {has}; {asks}. "
                 f"{advice}"

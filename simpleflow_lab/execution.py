@@ -358,7 +358,7 @@ class Execution(ExecutionViews):
         """Retry the blocked decision of it, and of each execution below it whose decisions are blocked, now.
 
         Decisions are retried by themselves, after pauses that double up to a minute, and as soon as the process that
-        makes them defines something again. This is for a cause that was mended elsewhere: a file, a module on disk that
+        makes them defines something again. This is for a cause that was fixed elsewhere: a file, a module on disk that
         the process reloads, a permission. Raises `UsageError` if no decision is blocked, or if the process that can't
         make it is out of reach, as it is on Amazon SWF.
         """

@@ -52,7 +52,7 @@ def test_a_divergence_has_one_cause_and_its_message_says_what_to_do_then() -> No
     for cause in (exceptions.EDITED_CODE, exceptions.RENUMBERED, exceptions.DivergenceCause.numbered_before("a-1")):
         assert str(NondeterminismError(**recorded, cause=cause)).endswith(cause.advice)
         own = NondeterminismError(**recorded, cause=cause, author_error="KeyError: 'x'")
-        assert str(own).endswith("Correct the error, and the execution goes on")
+        assert str(own).endswith("Fix the error, and the execution goes on")
     own = NondeterminismError(**recorded, cause=exceptions.UNKNOWN_IDS, author_error="KeyError: 'x'")
     assert str(own).startswith("KeyError: 'x'. ")
     assert str(own).endswith(exceptions.UNKNOWN_IDS.advice)

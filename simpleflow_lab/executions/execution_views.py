@@ -147,7 +147,7 @@ class ExecutionViews(HistoryViews):
     @property
     def decision_error(self) -> Exception | None:
         """Why no decision can be made for now, or `None`; in whichever process deciders tried, and on Amazon SWF in
-        this one. It goes on when the cause is mended."""
+        this one. It goes on when the cause is fixed."""
         errors = self._reader.reports()["decisionErrors"]
         own = [report for report in errors if report["execution"] == self._reader.ids]
         return error_of(self._reader, own[0]) if own else None

@@ -24,7 +24,7 @@ from simpleflow_lab.executions.decided_elsewhere import DecidedElsewhere
 from simpleflow_lab.executions.execution_reader import ExecutionReader
 from simpleflow_lab.runtime.awaited import Stopped
 from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
-from simpleflow_lab.service.patience import waiting_until
+from simpleflow_lab.service.call_deadline import waiting_until
 
 logger = logging.getLogger(__name__)
 

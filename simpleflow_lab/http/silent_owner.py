@@ -15,7 +15,7 @@ from typing import Final
 
 from simpleflow_lab.engine.liveness import is_running, is_stopped
 from simpleflow_lab.exceptions import SilentServiceError
-from simpleflow_lab.service import patience
+from simpleflow_lab.service import call_deadline
 
 PATIENCE_SECONDS: Final = 2.0
 """An owner that has answered nothing for longer, though it should have, is silent."""
@@ -62,5 +62,5 @@ class SilentOwner:
             silence = f"process {self.pid}, which owns the store {self._store}, {why}"
             if not has_said:
                 self._tell(f"{silence}: waiting for it")
-            if patience.is_over():
+            if call_deadline.is_over():
                 raise SilentServiceError(silence)

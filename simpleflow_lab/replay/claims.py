@@ -66,7 +66,7 @@ class Claims:
         self._unclaimed = self._unclaimed.completed()
         self._deferring = frozenset(self._run.deferring)
 
-    def settle(self) -> bool:
+    def claim_recorded(self) -> bool:
         """Let the commands that the code has made have what is recorded of them; gives whether there is something."""
         is_own = not self._splice.is_inherited(self._run.started_event_id)
         found, pending = False, self._run.pending

@@ -179,7 +179,7 @@ class ReplayExecutor:
     def patched(self, patch: str, *, deprecated: bool) -> bool:
         """See `Workflow.patched`."""
         run = self._run
-        new_way, marker = self._patches.settle(
+        new_way, marker = self._patches.choose(
             patch, deprecated=deprecated, replaying=run.is_replaying, line=run.fibers.line()
         )
         if marker is not None:

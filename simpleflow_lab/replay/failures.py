@@ -11,7 +11,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._failed: list[Future] = []
-        self.settled_by_hook = 0
+        self.handled_by_hook = 0
         """How many tasks failed and got another outcome from the workflow's hook."""
 
     def count(self, future: Future) -> None:
@@ -22,7 +22,7 @@ class Failures:
     @property
     def total(self) -> int:
         """How many tasks failed for good, or would have without a hook."""
-        return len(self._failed) + self.settled_by_hook
+        return len(self._failed) + self.handled_by_hook
 
     def unhandled(self) -> list[str]:
         """Ids of the tasks whose errors nothing read or raised."""

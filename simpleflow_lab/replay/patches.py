@@ -1,6 +1,6 @@
 """Changes of code under open executions: which executions take the new way.
 
-The first time that an execution comes to a patch, its way is settled for the whole run: the new way, with a marker that
+The first time that an execution comes to a patch, its way is chosen for the whole run: the new way, with a marker that
 says so, if the code runs for the first time now; while it is replayed, the new way if its history has that marker at
 this decision, else the old one, for it passed here before the patch was made.
 """
@@ -24,7 +24,7 @@ class Patches:
     """The patches of one run."""
 
     def __init__(self) -> None:
-        self._settled: dict[str, bool] = {}
+        self._chosen: dict[str, bool] = {}
         self._recorded: dict[str, str] = {}
 
     def recorded(self, batch: Iterable[HistoryEvent]) -> None:
@@ -35,18 +35,18 @@ class Patches:
                 details = str(event.attributes.get("details"))
                 self._recorded[str(decode(details).get("patch"))] = details
 
-    def settle(
+    def choose(
         self, patch: str, *, deprecated: bool, replaying: bool, line: Line | None
     ) -> tuple[bool, Command | None]:
-        """Whether to take the new way, and the marker command, if this settles it."""
-        if patch in self._settled:
-            return self._settled[patch], None
+        """Whether to take the new way, and the marker command, if this chooses it."""
+        if patch in self._chosen:
+            return self._chosen[patch], None
         # Replayed, the same marker as then is commanded, whether or not the patch is deprecated by now.
         details = self._recorded.get(patch) if replaying else encode({"deprecated": deprecated, "patch": patch})
-        self._settled[patch] = deprecated or details is not None
+        self._chosen[patch] = deprecated or details is not None
         if details is None:
-            return self._settled[patch], None
-        return self._settled[patch], Command(MARKER, MARKER_NAME, input=details, line=line)
+            return self._chosen[patch], None
+        return self._chosen[patch], Command(MARKER, MARKER_NAME, input=details, line=line)
 
 
 def is_patch(event: HistoryEvent) -> bool:

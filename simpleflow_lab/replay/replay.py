@@ -130,7 +130,7 @@ class Replay:
         self._kinds = Kinds(run)
         self._patches = Patches()
         executor = ReplayExecutor(run, self._kinds, self._patches)
-        self._code = WorkflowCode(self.workflow, run, self._kinds, executor, self._settle)
+        self._code = WorkflowCode(self.workflow, run, self._kinds, executor, self._claim_recorded)
         self._matching = Matching(run)
         self._continuing_refused: str | None = None
         """Why SWF refused for good to continue as new, in the decision before."""
@@ -451,9 +451,9 @@ class Replay:
         self._continuing_refused = None
         self._kinds.begin_own(crossing.given, crossing.children, self._matching.forget_open())
 
-    def _settle(self) -> bool:
+    def _claim_recorded(self) -> bool:
         """Let the commands that the code has made stand for the retained events; gives whether some do."""
-        found = self._claims is not None and self._claims.settle()
+        found = self._claims is not None and self._claims.claim_recorded()
         retained = self._retained
         if retained is None:
             return found

@@ -75,11 +75,11 @@ class WorkflowCode:
         run: ReplayedRun,
         kinds: Kinds,
         executor: ReplayExecutor,
-        settle: Callable[[], bool],
+        claim_recorded: Callable[[], bool],
     ) -> None:
-        """`settle` is called when all fibers are suspended: it gives whether it closed something that may be waited
-        for, so that they are to go on."""
-        self._settle = settle
+        """`claim_recorded` is called when all fibers are suspended: it gives whether it closed something that may be
+        waited for, so that they are to go on."""
+        self._claim_recorded = claim_recorded
         self._class = workflow
         self._run = run
         self._kinds = kinds
@@ -170,7 +170,7 @@ class WorkflowCode:
 
     def _run_fibers(self) -> None:
         self._run.fibers.run()
-        while self._settle():
+        while self._claim_recorded():
             self._run.fibers.run()
 
     def _enter(self) -> None:

@@ -297,10 +297,10 @@ def _alike(attempt: Attempt) -> tuple[str | None, bool]:
 
 _DISK: Final = "free some space: it goes on by itself"
 _AGAIN: Final = "it is tried again by itself; execution.retry_decision() tries it now"
-_MENDED: Final = "define it again"
-_MENDED_HERE: Final = f"mend the code and {_MENDED}: it goes on by itself; "
-_MEND: Final = (
-    _MENDED_HERE + "execution.retry_decision() tries it now; {} decides it with the definitions of another process"
+_DEFINE_AGAIN: Final = "define it again"
+_FIX_HERE: Final = f"fix the code and {_DEFINE_AGAIN}: it goes on by itself; "
+_FIX: Final = (
+    _FIX_HERE + "execution.retry_decision() tries it now; {} decides it with the definitions of another process"
 )
 _SILENT: Final = "let its process go on (kill -CONT), or end it: the task is given out again"
 _SILENT_HOLDER: Final = (
@@ -311,7 +311,7 @@ _TAKES_LONG: Final = (
     "execution"
 )
 _NO_ANSWER: Final = (
-    "if run does not come back, a warning of the execution names its line: mend it, or terminate the execution"
+    "if run does not come back, a warning of the execution names its line: fix it, or terminate the execution"
 )
 _MAY_HAVE_DIED: Final = (
     "if its process has died, nobody can take the task from it: it is given out again when its timeout is over"
@@ -361,9 +361,9 @@ def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> W
     """The row of one of the `decisionErrors` of `WatchableService.describe_reports`."""
     where = f" in process {error['pid']}" if "pid" in error else ""
     what = f"a blocked decision{where}: {error.get('error')}: {error.get('message')}"
-    to_do = _MEND.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN
-    if _MENDED in str(error.get("message")):  # the error says so itself
-        to_do = to_do.removeprefix(_MENDED_HERE)
+    to_do = _FIX.format(_resume(workflow_id)) if error.get("endsWait") else _AGAIN
+    if _DEFINE_AGAIN in str(error.get("message")):  # the error says so itself
+        to_do = to_do.removeprefix(_FIX_HERE)
     return Wait(
         workflow_id=workflow_id,
         depth=depth,

@@ -98,7 +98,7 @@ def test_a_parent_says_what_blocks_its_child(lab: Lab) -> None:
     assert "explain.broken" in first.text
     assert first.text.startswith("can't go on: ")
     assert "ImpureWorkflowError" in first.text
-    assert first.to_do.startswith("mend the code")
+    assert first.to_do.startswith("fix the code")
 
 
 @activity.with_attributes(name="explain.refuse", task_list="explain", version="1")

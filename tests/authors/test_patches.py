@@ -139,7 +139,7 @@ def test_a_change_without_a_patch_is_found_out(lab):
     execution.terminate()
 
 
-def test_a_patch_is_recorded_by_the_decision_that_settles_it_however_much_else_is_asked(lab):
+def test_a_patch_is_recorded_by_the_decision_that_chooses_it_however_much_else_is_asked(lab):
     class Much(Workflow):
         name = "patches.much"
         task_list = "patches"
@@ -172,7 +172,7 @@ def test_a_patch_holds_when_the_workflow_runs_again(lab):
     replays_as_recorded(Blocks, execution.history(), execution.workflow_id, execution.run_id)
 
 
-def test_fed_event_by_event_it_settles_the_same(lab):
+def test_fed_event_by_event_it_chooses_the_same(lab):
     execution = goes_on(lab, patched)
     workflow = define(patched)
     replay = Replay(workflow, workflow_id=execution.workflow_id, run_id=execution.run_id)

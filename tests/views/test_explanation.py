@@ -342,9 +342,7 @@ def test_the_time_of_a_blocked_decision_is_told_as_that() -> None:
 
     found = explain(story.history(), workflow_id="shop-1", waits=waits, until=when(60)).lines()
 
-    assert found[1].startswith(
-        "can't go on: waits for a blocked decision: NondeterminismError: event 5 → mend the code"
-    )
+    assert found[1].startswith("can't go on: waits for a blocked decision: NondeterminismError: event 5 → fix the code")
     assert [line for line in found if "decision" in line][1:] == [
         "98 % of 1 min: 59.0 s in the decision that is blocked"
     ]

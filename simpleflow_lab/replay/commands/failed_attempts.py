@@ -132,7 +132,7 @@ class FailureHandling:
         if decision is _Decision.handled and given is None:
             decision = _Decision.retry_now
         if decision in (_Decision.ignore, _Decision.cancel):
-            run.failures.settled_by_hook += 1
+            run.failures.handled_by_hook += 1
         if decision in _RETRIES:
             self._take_over(context.a_task)
         match decision:
@@ -178,7 +178,7 @@ class FailureHandling:
             future = self._command.future
             if future.done:
                 return
-            self._run.failures.settled_by_hook += 1
+            self._run.failures.handled_by_hook += 1
             done.mark_handled()  # its error is the task's now, and handled there
             copy_outcome(done, future)
 

@@ -33,7 +33,7 @@ _left: Final[list[io.TextIOWrapper]] = []
 """Streams of the parent: what is buffered in them is the parent's to write, and their end would write it."""
 
 
-def settle() -> None:
+def wait_until_free() -> None:
     """To be called before a fork: wait until no other thread imports or writes to a log, as far as that can be told."""
     deadline = time.monotonic() + _IMPORT_SECONDS
     while time.monotonic() < deadline and any(True for _ in _being_imported()):

@@ -282,7 +282,7 @@ def _objects(message: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
 
 
 def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) -> _Child:
-    locks.settle()
+    locks.wait_until_free()
     with _forking:
         ours, its = socket.socketpair()
         (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
