@@ -154,6 +154,28 @@ print(json.dumps(sorted(sys.modules)))
     assert not {"simpleflow_lab.commands.inspection", "simpleflow_lab.commands.doctor"} & set(loaded)
 
 
+def test_the_extension_loads_no_heavy_dependency_and_a_cell_that_starts_an_execution_no_pandas(tmp_path: Path) -> None:
+    after_load, after_start = in_a_new_process(
+        f"""
+import contextlib, io, json, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+with contextlib.redirect_stdout(io.StringIO()):
+    shell.run_line_magic("load_ext", "simpleflow_lab")
+    after_load = sorted(sys.modules)
+    shell.run_line_magic("simpleflow", "connect " + {str(tmp_path / "store.sqlite")!r})
+    started = shell.run_line_magic("simpleflow", "workflow.start examples.basic.BasicWorkflow --input '[1, 0]'")
+    assert started.status == "COMPLETED", started
+    started._repr_html_()
+print(json.dumps([after_load, sorted(sys.modules)]))
+shell.run_line_magic("unload_ext", "simpleflow_lab")
+"""
+    )
+    assert "simpleflow_lab.notebook.magics" in after_load
+    assert LATE_PACKAGES & set(after_load) == {"IPython"}
+    assert "pandas" not in after_start
+
+
 # What a start whose execution completes does without: the views of its history, and forks.
 LATE_FOR_A_START = {
     "simpleflow_lab.views.history_fold",

@@ -1,78 +1,19 @@
-"""The values that our magics give to cells, beside executions and figures: tables, texts, commands and definitions.
+"""The values that our magics give to cells, beside executions, figures and tables: texts, commands and definitions.
 
-Each has a `repr` and HTML. A cell of a table is written by the kind of its column, whatever command made the table. All
-HTML is `Html`, which escapes every plain text that is put into it.
+Each has a `repr` and HTML. All HTML is `Html`, which escapes every plain text that is put into it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.commands.command_specs import CommandSpec
-from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.notebook.cell_definitions import Change, Definition
 from simpleflow_lab.views import html
 from simpleflow_lab.views.formatting import LABEL_LIMIT
-from simpleflow_lab.views.listing_views import listing_html
-from simpleflow_lab.views.listings import Kind, Listing
 from simpleflow_lab.views.markup import Html
 from simpleflow_lab.views.style import Style
-from simpleflow_lab.views.tables import failed_rows_first, listing_table
-
-
-class Table(pd.DataFrame):
-    """A DataFrame that shows the columns that people read; what is made of it is a plain DataFrame."""
-
-    _metadata: Final = ["_shown", "_html"]
-
-    def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str) -> None:
-        super().__init__(frame)  # type: ignore[call-arg]
-        self.attrs = dict(frame.attrs)
-        self._shown = list(shown)
-        self._html = html_text
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
-
-    def __repr__(self) -> str:
-        frame = pd.DataFrame(self)
-        frame.attrs = self.attrs
-        return repr(failed_rows_first(frame, limit=pd.get_option("display.max_rows"))[self._shown])
-
-    def _repr_html_(self) -> str:
-        return self._html
-
-
-def table_of_listing(listing: Listing) -> Table:
-    """A listing as a table."""
-    return Table(listing_table(listing), listing.headers, listing_html(listing))
-
-
-def table_of_frame(
-    frame: pd.DataFrame, shown: Mapping[str, Kind], shorten: Mapping[str, Callable[[str], str]] | None = None
-) -> Table:
-    """A frame as a table that shows these columns, by their kinds. `shorten` makes the texts of a column shorter. Of
-    tasks that are too many to be shown those that failed come first."""
-    whole, frame = frame, failed_rows_first(frame, limit=html.MAX_ROWS)
-    columns = {name: frame[name].tolist() for name in shown}
-    for name, function in (shorten or {}).items():
-        columns[name] = [function(text) if isinstance(text, str) else text for text in columns[name]]
-    columns = {name: [None if _is_missing(value) else value for value in column] for name, column in columns.items()}
-    listing = Listing(
-        columns={name.replace("_", " "): kind for name, kind in shown.items()},
-        rows=list(zip(*columns.values(), strict=True)),
-    )
-    return Table(whole, list(shown), listing_html(listing))
-
-
-def _is_missing(value: Any) -> bool:
-    return value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
-# -- texts and tables of our own ---------------------------------------------------------------------------------------
 
 
 class Text:

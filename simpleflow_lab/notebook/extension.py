@@ -42,6 +42,7 @@ def load(shell: InteractiveShell) -> None:
         shell.register_magics(magics)
         undo.callback(shell.events.unregister, "pre_run_cell", magics.cells.begin)
         shell.events.register("pre_run_cell", magics.cells.begin)
+        magics.checks.begin()  # what is defined already was checked, or nobody asked for it
         for event, handle in (("pre_run_cell", magics.checks.begin), ("post_run_cell", magics.check_definitions)):
             undo.callback(shell.events.unregister, event, handle)
             shell.events.register(event, handle)

@@ -104,7 +104,7 @@ def _frame_html(frame: Any) -> str | None:
     """The HTML of a frame: of our tables of tasks and of executions it is the columns that are read most, unless pandas
     is told to show all (`display.max_columns` is `None`); of any other what pandas writes."""
     from simpleflow_lab.data.pandas_library import pd  # noqa: PLC0415  there is a frame
-    from simpleflow_lab.notebook.renderers import own_html  # noqa: PLC0415  imports pandas
+    from simpleflow_lab.notebook.table_renderers import own_html  # noqa: PLC0415  imports pandas
 
     of_pandas: str | None = frame._repr_html_()
     if of_pandas is None or type(frame) is not pd.DataFrame or pd.get_option("display.max_columns") is None:

@@ -39,7 +39,7 @@ from simpleflow_lab.notebook.cells import Cells
 from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 from simpleflow_lab.notebook.live_display import LiveViews
 from simpleflow_lab.notebook.module_export import Module, export, module_for
-from simpleflow_lab.notebook.renderers import blocked, cell_value, shaped_value
+from simpleflow_lab.notebook.renderers import blocked, cell_value
 from simpleflow_lab.notebook.stopped_workers import waits_for_stopped_workers
 from simpleflow_lab.recorded_execution import RecordedExecution, open_history
 from simpleflow_lab.settings import default_store
@@ -238,6 +238,8 @@ class SimpleflowMagics(Magics):
     def _shown(self, record: Record) -> Any:
         output = self._session.output
         if isinstance(record, ListingRecord) and output.shape:
+            from simpleflow_lab.notebook.table_renderers import shaped_value  # noqa: PLC0415  imports pandas
+
             return shaped_value(record, output.shape)
         return cell_value(record)
 

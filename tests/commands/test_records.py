@@ -13,8 +13,8 @@ from simpleflow_lab.cli.renderers import show
 from simpleflow_lab.commands.command_table import table
 from simpleflow_lab.commands.records import Done, ListingRecord, Record, TextRecord
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.notebook.cell_values import table_of_listing
 from simpleflow_lab.notebook.renderers import cell_value
+from simpleflow_lab.notebook.table_renderers import table_of_listing, table_value
 from simpleflow_lab.views.listings import Kind, Listing
 
 
@@ -32,9 +32,9 @@ RECORDS = list(dict.fromkeys(records(Record)))
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
-@pytest.mark.parametrize("rendering", [show, cell_value], ids=["shell", "notebook"])
-def test_every_record_has_a_rendering(rendering: Any, record: type[Record]) -> None:
-    assert rendering.dispatch(record) is not rendering.dispatch(Record)
+@pytest.mark.parametrize("renderings", [[show], [cell_value, table_value]], ids=["shell", "notebook"])
+def test_every_record_has_a_rendering(renderings: list[Any], record: type[Record]) -> None:
+    assert any(each.dispatch(record) is not each.dispatch(Record) for each in renderings)
 
 
 def test_every_command_gives_a_record() -> None:

@@ -255,3 +255,11 @@ def test_what_the_code_counts_in_attributes_of_classes_is_no_edit(
     assert execution.result(30) == 2
     assert shown(shell, "Nightly.runs, Nightly.days", capsys) == []
     assert shown(shell, cell, capsys) == ["Nightly: safe with 1 of 1 recorded execution"]
+
+
+def test_loading_the_extension_again_checks_nothing_and_the_next_edit_is_checked(
+    shell: InteractiveShell, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(shell, lab)
+    assert shown(shell, "%reload_ext simpleflow_lab", capsys, "another") == []
+    assert shown(shell, CELL.replace("plus, x", "plus, x, 2"), capsys) != []

@@ -1,0 +1,258 @@
+"""The records of commands as tables of pandas, and our tables in a cell.
+
+A table that is too wide to read shows its most read columns and is handed on whole. A cell of a table is written by the
+kind of its column, whatever command made the table.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from simpleflow_lab.commands.executions import ListedExecutions
+from simpleflow_lab.commands.inspection import AnyExecution, ExecutionInfo, ExecutionTasks
+from simpleflow_lab.commands.records import ListingRecord, Record
+from simpleflow_lab.data.codec import canonical, parse
+from simpleflow_lab.data.pandas_library import pd
+from simpleflow_lab.views import html
+from simpleflow_lab.views.attempts import Attempt
+from simpleflow_lab.views.combined_tables import IDS
+from simpleflow_lab.views.formatting import count, described
+from simpleflow_lab.views.listing_shape import Shape
+from simpleflow_lab.views.listing_views import listing_html
+from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.tables import (
+    EXECUTION_COLUMNS,
+    EXECUTIONS_TABLE,
+    IN_CHILD,
+    OURS,
+    TASKS_TABLE,
+    executions_table,
+    failed_rows_first,
+    listing_table,
+)
+from simpleflow_lab.views.workflow_listings import listing_of_tasks, shown_tasks
+
+
+class Table(pd.DataFrame):
+    """A DataFrame that shows the columns that people read; what is made of it is a plain DataFrame."""
+
+    _metadata: Final = ["_shown", "_html"]
+
+    def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str) -> None:
+        super().__init__(frame)  # type: ignore[call-arg]
+        self.attrs = dict(frame.attrs)
+        self._shown = list(shown)
+        self._html = html_text
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        frame = pd.DataFrame(self)
+        frame.attrs = self.attrs
+        return repr(failed_rows_first(frame, limit=pd.get_option("display.max_rows"))[self._shown])
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+
+def table_of_listing(listing: Listing) -> Table:
+    """A listing as a table."""
+    return Table(listing_table(listing), listing.headers, listing_html(listing))
+
+
+def table_of_frame(
+    frame: pd.DataFrame, shown: Mapping[str, Kind], shorten: Mapping[str, Callable[[str], str]] | None = None
+) -> Table:
+    """A frame as a table that shows these columns, by their kinds. `shorten` makes the texts of a column shorter. Of
+    tasks that are too many to be shown those that failed come first."""
+    whole, frame = frame, failed_rows_first(frame, limit=html.MAX_ROWS)
+    columns = {name: frame[name].tolist() for name in shown}
+    for name, function in (shorten or {}).items():
+        columns[name] = [function(text) if isinstance(text, str) else text for text in columns[name]]
+    columns = {name: [None if _is_missing(value) else value for value in column] for name, column in columns.items()}
+    listing = Listing(
+        columns={name.replace("_", " "): kind for name, kind in shown.items()},
+        rows=list(zip(*columns.values(), strict=True)),
+    )
+    return Table(whole, list(shown), listing_html(listing))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+@functools.singledispatch
+def table_value(record: Record) -> Any:
+    """The value of a cell for a record that is shown as a table. Raises `TypeError` for one without a rendering."""
+    raise TypeError(f"the notebook has no rendering for {type(record).__name__}")
+
+
+@table_value.register
+def _listing(record: ListingRecord) -> Any:
+    return table_of_listing(record.listing())
+
+
+def shaped_value(record: ListingRecord, shape: Shape) -> Any:
+    """The value of a cell for a record in this shape: the rows of `table_value(record)` that it chooses, in its order.
+
+    Columns are named as in a shell; with `--columns` there are those alone. Raises `UsageError`.
+    """
+    table = _tables_in_full(record)
+    if table is None:
+        return table_of_listing(record.shaped(shape))
+    listing, frame, show = table
+    places = shape.places(listing)
+    if shape.columns:
+        rows = [listing.rows[place] for place in places]
+        return table_of_listing(Shape(columns=shape.columns).of(Listing(columns=listing.columns, rows=rows)))
+    chosen = frame.iloc[places]
+    if shape.sort:
+        chosen.attrs.pop(OURS, None)  # what failed comes where the order puts it
+    return show(chosen, frame)
+
+
+# -- tables that are wider than what is shown --------------------------------------------------------------------------
+
+_EXECUTIONS: Final = {
+    "workflow_id": Kind.TEXT,
+    "workflow_type": Kind.TEXT,
+    "version": Kind.TEXT,
+    "status": Kind.TEXT,
+    "started": Kind.TIME,
+    "duration": Kind.SECONDS,
+}
+_TASKS: Final = {
+    "id": Kind.TEXT,
+    "attempt": Kind.COUNT,
+    "state": Kind.STATE,
+    "waiting": Kind.SECONDS,
+    "running": Kind.SECONDS,
+    "input": Kind.TEXT,
+    "result": Kind.TEXT,
+}
+
+
+@table_value.register
+def _executions(record: ListedExecutions) -> Any:
+    frame = _frame_of_executions(record)
+    return _table_of_executions(frame, frame)
+
+
+def _frame_of_executions(record: ListedExecutions) -> pd.DataFrame:
+    frame = executions_table(record.infos)
+    if record.waits:
+        frame["waits_for"] = [record.waits.get(run_id, "") for run_id in frame["run_id"]]
+    return frame
+
+
+def _table_of_executions(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
+    kinds = dict(_EXECUTIONS)
+    if "waits_for" in whole.columns:
+        kinds["waits_for"] = Kind.TEXT
+    if whole["forked_from"].notna().any():
+        kinds["forked_from"] = Kind.TEXT
+    return table_of_frame(rows, kinds)
+
+
+def _tables_in_full(
+    record: Record,
+) -> tuple[Listing, pd.DataFrame, Callable[[pd.DataFrame, pd.DataFrame], Table]] | None:
+    """Of a table that is wider than what is shown: its rows as a shell knows them, the same as a frame, and what shows
+    some rows of that frame in its columns; `None` of any other."""
+    match record:
+        case ListedExecutions():
+            return record.in_full(), _frame_of_executions(record), _table_of_executions
+        case ExecutionTasks():
+            frame = _frame_of_tasks(record.execution, record.nb_tasks, record)
+            attempts = {each.scheduled_event_id: each for each in record.execution.attempts()}
+            tasks = [attempts[event_id] for event_id in frame["scheduled_event_id"]]
+            listing = listing_of_tasks(tasks, with_time=record.choice().slowest is not None, in_full=True)
+            return listing, frame, _table_of_tasks
+    return None
+
+
+@table_value.register
+def _info(record: ExecutionInfo) -> Any:
+    table = table_of_listing(record.listing())
+    return Table(table, list(table.columns), record.execution._repr_html_())
+
+
+@table_value.register
+def _tasks(record: ExecutionTasks) -> Any:
+    frame = _frame_of_tasks(record.execution, record.nb_tasks, record)
+    return _table_of_tasks(frame, frame)
+
+
+def _frame_of_tasks(
+    execution: AnyExecution, nb_tasks: int | None = None, selection: ExecutionTasks | None = None
+) -> pd.DataFrame:
+    """The tasks that were asked for, or all attempts if nothing is said of them."""
+    frame = execution.tasks()
+    if selection is not None and any(selection.chosen.values()):
+        frame = _rows_of(frame, selection.choice().of(execution.attempts()))
+    if nb_tasks is not None and selection is not None and len(frame) > nb_tasks:
+        choice = selection.choice()
+        tasks = shown_tasks(choice.of(execution.attempts()), nb_tasks, choice=choice)
+        if choice.slowest is None:
+            tasks.sort(key=lambda task: task.scheduled_event_id)
+        frame = _rows_of(frame, tasks)
+    return frame
+
+
+def table_of_all_tasks(execution: AnyExecution) -> Table:
+    """All attempts of an execution."""
+    frame = _frame_of_tasks(execution)
+    return _table_of_tasks(frame, frame)
+
+
+def _table_of_tasks(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
+    shown = {**_TASKS, "reason": Kind.TEXT} if whole["reason"].notna().any() else _TASKS
+    return table_of_frame(rows, shown, {"input": _arguments})
+
+
+def own_html(frame: pd.DataFrame) -> str | None:
+    """The HTML of a table of tasks or of executions, or of some rows of one, with the columns that are read most; of
+    tasks that are too many to be shown with what failed first. `None` for any other frame, and for one that has a
+    column of somebody else's, which is to be seen."""
+    shown = _columns_read_most(frame)
+    if shown is None:
+        return None
+    table = table_of_frame(frame, shown, {"input": _arguments} if "input" in shown else {})
+    number = count(len(frame.columns), "column")
+    return f"{table._repr_html_()}{html.quiet(f'{len(shown)} of {number}; .columns names them')}"
+
+
+def _columns_read_most(frame: pd.DataFrame) -> dict[str, Kind] | None:
+    names, kind = set(frame.columns), frame.attrs.get(OURS)
+    if kind == TASKS_TABLE and {*_TASKS, "reason"} <= names <= {*Attempt._fields, *IDS, IN_CHILD}:
+        ids: dict[str, Kind] = {name: Kind.TEXT for name in (IDS[0], IN_CHILD) if name in names}
+        return {**ids, **_TASKS, "reason": Kind.TEXT}
+    # Times in another zone are shown as pandas does: a cell of ours has them in UTC.
+    if kind == EXECUTIONS_TABLE and names == set(EXECUTION_COLUMNS) and str(frame["started"].dtype).endswith("UTC]"):
+        return {**_EXECUTIONS, "forked_from": Kind.TEXT} if frame["forked_from"].notna().any() else _EXECUTIONS
+    return None
+
+
+def _rows_of(frame: pd.DataFrame, tasks: Iterable[Attempt]) -> pd.DataFrame:
+    """The rows of these attempts, in their order."""
+    chosen = [each.scheduled_event_id for each in tasks]
+    return frame.set_index("scheduled_event_id", drop=False).loc[chosen].reset_index(drop=True)
+
+
+def _arguments(text: str) -> str:
+    """The input of a task, without the frame that simpleflow puts around it where that is empty."""
+    try:
+        value = described(parse(text))
+    except ValueError:
+        return text
+    match value:
+        case {"args": [*args], "kwargs": {}} if len(value) == 2 and not value["kwargs"]:
+            return canonical(args)
+        case {"args": [], "kwargs": {**kwargs}} if len(value) == 2:
+            return canonical(kwargs)
+    return text
