@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from simpleflow_lab import activity_context
 from simpleflow_lab.constants import DEFAULT_ACTIVITY_TIMEOUT, DEFAULT_TASK_LIST, DEFAULT_VERSION, MAX_SECONDS
-from simpleflow_lab.definitions.redefinitions import is_made_again, warn_of_another
+from simpleflow_lab.definitions.redefinitions import is_made_again, note_values, warn_of_another
 from simpleflow_lab.definitions.registries import Definitions
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.middleware import Around, through
@@ -162,6 +162,7 @@ def _define(activity: Activity) -> None:
     key = activity.defined_as = (activity.name, activity.version)
     replaced = weakref.ref(registry[key]) if key in registry else None
     registry.define(key, activity)
+    note_values(activity.callable)
     warn_of_another("activity", key, replaced, activity)
 
 

@@ -30,7 +30,7 @@ from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 from simpleflow_lab import canvas
 from simpleflow_lab.activity import PRIORITY_NOT_SET, Activity, NotSet
 from simpleflow_lab.constants import DEFAULT_VERSION
-from simpleflow_lab.definitions.redefinitions import is_made_again, warn_of_another
+from simpleflow_lab.definitions.redefinitions import is_made_again, note_values, warn_of_another
 from simpleflow_lab.definitions.registries import Definitions
 from simpleflow_lab.exceptions import UsageError, WorkflowException
 from simpleflow_lab.futures import Future
@@ -473,6 +473,7 @@ def _define(workflow: type[Workflow]) -> None:
     same[workflow.class_name()] = workflow
     registry.pop(kind, None)
     registry.define(kind, workflow)
+    note_values(workflow)
     warn_of_another("workflow", kind, replaced, workflow)
 
 

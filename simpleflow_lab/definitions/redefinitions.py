@@ -33,6 +33,18 @@ _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, type(Ellipsi
 _OF_EVERY_CLASS: Final = frozenset({"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", FINGERPRINT})
 
 
+_first_values: Final[weakref.WeakKeyDictionary[type, dict[str, Any]]] = weakref.WeakKeyDictionary()
+"""The plain values that the attributes of classes had when they were defined: code that runs may change them."""
+
+
+def note_values(definition: Any) -> None:
+    """Keep the plain values of a class, if it is one, as they are where it is defined."""
+    if isinstance(definition, type) and definition not in _first_values:
+        _first_values[definition] = {
+            name: value for name, value in vars(definition).items() if isinstance(value, (*_PLAIN, tuple))
+        }
+
+
 def is_made_again(new: Any, old: Any) -> bool:
     """Whether one of two functions, classes or other callables is the other, made again."""
     return _Comparison().is_same(new, old)
@@ -118,7 +130,10 @@ class _Comparison:
     def _is_same_class(self, new: type, old: type) -> bool:
         if not _is_same_place(new, old):
             return False
-        mine, others = ({k: v for k, v in vars(each).copy().items() if k not in _OF_EVERY_CLASS} for each in (new, old))
+        mine, others = (
+            {k: v for k, v in (vars(each) | _first_values.get(each, {})).items() if k not in _OF_EVERY_CLASS}
+            for each in (new, old)
+        )
         if mine.keys() != others.keys() or any(
             _instructions_in(mine[name]) != _instructions_in(others[name]) for name in mine
         ):  # its text was edited, or there are two

@@ -192,6 +192,30 @@ def test_a_definition_that_takes_the_type_of_another_is_told_once(kind, name, ce
     assert "Give each a name of its own" in said[0]
 
 
+@pytest.mark.parametrize(
+    ("definition", "call"),
+    [
+        (
+            "@activity.with_attributes(name='re.counts')\nclass Work:\n"
+            "    calls, last = 0, ()\n    def execute(self): Made.calls, Made.last = Made.calls + 1, (1,)\n"
+            "Made = Work.callable",
+            "Made().execute()",
+        ),
+        (
+            "class Work(Workflow):\n    name, calls = 're.counted', 0\n    def run(self): Work.calls += 1",
+            "Work.calls += 1",
+        ),
+    ],
+)
+def test_a_cell_runs_again_after_its_code_changed_an_attribute_of_a_class(definition, call):
+    names = {"__name__": "__main__"}
+    first = f"{definition}\nkept = Work"
+    assert warnings_of(first, names) == []
+    exec(call, names)
+    assert warnings_of(definition, names) == []
+    assert names["Work"] is not names["kept"]
+
+
 def test_a_definition_that_nobody_uses_any_more_is_replaced_without_a_word():
     names = {"__name__": "__main__"}
     cell = "work = activity.with_attributes(name='re.gone')(lambda x: {})\ndel work"
