@@ -15,7 +15,7 @@ kind                what it is
 ==================  ==================================================================================================
 
 *Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
-`futures.wait` or `as_completed`, or for the group it is in. Of an execution that is open, or that the code can't replay
+`futures.wait` or `as_completed`, or for the group it is in. To cancel a task or a timer says that nobody needs it. Of an execution that is open, or that the code can't replay
 to its end, only failures are reported: the rest may still be used. So it is of one that was canceled or terminated, or
 whose time was over, while its code waited: the rest might have been used. Code that asks for the state of futures by
 itself (`future.done`), or for events by name, may know more than can be seen: then neither tasks and timers that came
@@ -164,7 +164,7 @@ def _of_tasks(uses: Sequence[FutureUse]) -> Iterator[QuietFailure]:
     reported: set[int] = set()
     for use in uses:
         record = use.record
-        if record.kind not in _TASKS or record.failed or use.is_read:
+        if record.kind not in _TASKS or record.failed or use.is_read or use.is_canceled:
             continue
         if record.state in ("PENDING", "RUNNING"):
             if not use.is_awaited:
@@ -182,7 +182,8 @@ def _of_tasks(uses: Sequence[FutureUse]) -> Iterator[QuietFailure]:
 
 
 def _is_unused(use: FutureUse) -> bool:
-    return use.record.state == "FINISHED" and use.has_value and not use.record.failed and not _is_used(use)
+    is_result = use.record.state == "FINISHED" and use.has_value and not use.record.failed
+    return is_result and not _is_used(use) and not use.is_canceled
 
 
 def _is_used(use: FutureUse) -> bool:
@@ -219,10 +220,8 @@ def _containers_of(uses: Sequence[FutureUse], unused: Sequence[FutureUse]) -> di
 
 def _of_timers(uses: Iterable[FutureUse]) -> Iterator[QuietFailure]:
     for use in uses:
-        if use.record.kind == "timer" and not use.is_awaited and not use.is_read and use.record.line is not None:
-            what = {"FINISHED": "fired", "CANCELLED": "was canceled"}.get(
-                use.record.state, "was still running at the end"
-            )
+        if use.record.kind == "timer" and not _is_used(use) and not use.is_canceled and use.record.line is not None:
+            what = "fired" if use.record.state == "FINISHED" else "was still running at the end"
             yield _quiet(TIMER, use, f"{_name(use)} {what}, and no code ever waited for it")
 
 

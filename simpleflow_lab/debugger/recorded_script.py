@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.history_reader import identity_of_ours
-from simpleflow_lab.runtime.simulation import NANOSECONDS, REFUSED, Attempted, Script
+from simpleflow_lab.runtime.simulation import NANOSECONDS, REFUSED, SIGNAL_METHOD, Attempted, Incoming, Script
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.attempts import TASKS, Attempt
@@ -290,22 +290,22 @@ def _decisions(history: History, times: _Times) -> tuple[list[tuple[int, int]], 
     return found, (round(statistics.median(waits)), round(statistics.median(takes)))
 
 
-def _incoming(history: History, times: _Times) -> list[tuple[int, str, Mapping[str, Any]]]:
+def _incoming(history: History, times: _Times) -> list[Incoming]:
     """The signals and cancel requests that came, and the termination, with their times after the start.
 
     A signal that the execution sent to itself is none of them: its code sends it again.
     """
-    found: list[tuple[int, str, Mapping[str, Any]]] = []
+    found: list[Incoming] = []
     for event in history:
         after = max(0, times.of(event.id) - times.of(history[0].id))
         if event.type == "WorkflowExecutionSignaled" and not _is_from_itself(event, history):
             given = {name: event.attributes[name] for name in ("signalName", "input") if name in event.attributes}
-            found.append((after, "signal_workflow_execution", given))
+            found.append(Incoming(after, SIGNAL_METHOD, given, event.attributes.get("externalWorkflowExecution")))
         elif event.type == "WorkflowExecutionCancelRequested":
-            found.append((after, "request_cancel_workflow_execution", {}))
+            found.append(Incoming(after, "request_cancel_workflow_execution", {}))
         elif event.type == "WorkflowExecutionTerminated":
             given = {name: event.attributes[name] for name in ("reason", "details") if event.attributes.get(name)}
-            found.append((after, "terminate_workflow_execution", given))
+            found.append(Incoming(after, "terminate_workflow_execution", given))
     return found
 
 

@@ -243,6 +243,11 @@ class Replay:
         return last if self._splice is None else self._splice.id_outside(last)
 
     @property
+    def sees_later(self) -> bool:
+        """Simpleflow's decider, whose decision was inspected, wakes itself for what it has recorded."""
+        return self._run.sees_later
+
+    @property
     def not_permitted(self) -> CloseNotPermittedError | None:
         """Why the next decision should wait before it closes the execution once more, or `None`."""
         return not_permitted(self._reader.events)
@@ -488,6 +493,7 @@ class Replay:
             if self._continuing_refused is not None and run.rules >= SECOND_RULES:
                 continuing_refused(run, self._continuing_refused)
             self._code.prepare()
+            run.close_recorded()
             crossings: Mapping[int, Crossing] = {} if self._splice is None else self._splice.crossings
             for event in seen:
                 if event.id in crossings:

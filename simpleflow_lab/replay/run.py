@@ -118,6 +118,7 @@ class ReplayedRun:
         """What the author's code raised in the current decision, with its line: the first such error."""
         self.author_exception: BaseException | None = None
         """The latest of them itself, with its frames, if the run is watched."""
+        self._seen_later: list[Callable[[], None]] = []
         self.author_failed: Callable[[BaseException, str], None] = _raise
         """Called with an error of the author's code outside of `run`, and the name of what raised it."""
 
@@ -148,6 +149,27 @@ class ReplayedRun:
         future = Future(self.waiter, task_id=task_id, raises=raises, canceler=canceler)
         future.add_done_callback(self.failures.count)
         return future
+
+    # -- what simpleflow's decider sees later --
+
+    def when_recorded(self, close: Callable[[], None]) -> None:
+        """Close the future of a marker, or of a canceled timer: at once, or if simpleflow's decider would make this
+        decision, in the next one, for that decider reads it in the history."""
+        if self.is_dry and not self.rules:
+            self._seen_later.append(close)
+        else:
+            close()
+
+    @property
+    def sees_later(self) -> bool:
+        """Some of that waits for the next decision, for which simpleflow's decider wakes itself."""
+        return bool(self._seen_later) and self.closing is None
+
+    def close_recorded(self) -> None:
+        """The next decision begins: close the futures of what the decisions before it recorded."""
+        seen, self._seen_later = self._seen_later, []
+        for close in seen:
+            close()
 
     # -- commands --
 

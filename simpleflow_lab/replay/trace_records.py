@@ -168,6 +168,8 @@ class FutureUse(NamedTuple):
     """Some code waited for it."""
     is_read: bool
     """Some code read its result or exception, or a task or a container got it."""
+    is_canceled: bool
+    """The code canceled it, whether or not it still came to its end."""
     is_unhandled: bool
     """It failed, and no code raised or read the error."""
     has_value: bool

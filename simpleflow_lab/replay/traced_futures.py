@@ -300,24 +300,27 @@ class TracedFutures:
         passed_on: set[int] = set()
         awaited: set[int] = set()
         found = []
-        every = [(traced.record(self._run), traced.future) for traced in self._by_future.values()]
-        for record, future in sorted(every, key=lambda each: each[0].number):  # containers come before their members
+        every = [(traced.record(self._run), traced) for traced in self._by_future.values()]
+        for record, traced in sorted(every, key=lambda each: each[0].number):  # containers come before their members
+            future = traced.future
             passed_on.update(record.depends_on)
             if future.is_read or record.number in passed_on:
                 passed_on.update(record.members)
             if future.is_awaited or record.number in awaited:
                 awaited.update(record.members)
-            found.append((record, future))
+            found.append((record, traced))
         return tuple(
             FutureUse(
                 record=record,
                 is_awaited=future.is_awaited or record.number in awaited,
                 is_read=future.is_read or record.number in passed_on,
+                is_canceled=future.cancelled or (traced.command is not None and traced.command.cancel_requested),
                 is_unhandled=future.unhandled_failure,
                 has_value=future.peek()[1] is not None,
                 not_submitted=len(future.activities) - len(future.futures) if isinstance(future, GroupFuture) else 0,
             )
-            for record, future in found
+            for record, traced in found
+            for future in (traced.future,)
         )
 
     def _change(self, traced: TracedFuture) -> None:

@@ -15,10 +15,10 @@ import heapq
 import itertools
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -27,6 +27,7 @@ from simpleflow_lab.exceptions import (
     UnknownResourceFault,
     WorkflowExecutionAlreadyStartedFault,
 )
+from simpleflow_lab.replay.answer import Answer
 from simpleflow_lab.replay.history_reader import IDENTITY_KEY, RULES
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
@@ -38,11 +39,13 @@ from simpleflow_lab.runtime.decision_limit import DecisionLimit
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
-from simpleflow_lab.swf.conventions import GIVEN_BACK, is_given_back, is_worker_lost
+from simpleflow_lab.swf.conventions import GIVEN_BACK, WAKE_UP_TIMER, is_given_back, is_worker_lost
+from simpleflow_lab.swf.decisions import Decision
 from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
 
 DOMAIN: Final = "simulation"
+SIGNAL_METHOD: Final = "signal_workflow_execution"
 NANOSECONDS: Final = 1_000_000
 """How many of them are a millisecond, which is what the engine's clock shows. Between two of these, many things may
 happen, one after the other."""
@@ -89,6 +92,18 @@ class Attempted:
     """Of one that SWF refused: why."""
 
 
+class Incoming(NamedTuple):
+    """A signal, a cancel request or a termination that came."""
+
+    after: int
+    """Nanoseconds after the start."""
+    method: str
+    """Of the service."""
+    arguments: Mapping[str, Any]
+    sender: Mapping[str, str] | None = None
+    """The execution that sent the signal; `None` if none did."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Script:
     """What the world outside does."""
@@ -104,8 +119,7 @@ class Script:
     """For each decision, nanoseconds until a decider takes it, and then until it is made."""
     later_decisions: tuple[int, int] = (0, 0)
     """The same for further ones."""
-    incoming: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
-    """Nanoseconds after the start, a method of the service, and its arguments: signals, cancel requests, an end."""
+    incoming: list[Incoming] = field(default_factory=list)
     not_signaled: frozenset[tuple[str, str]] = frozenset()
     """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
     is_by_ours: bool = True
@@ -165,6 +179,12 @@ class Simulation:
         """By the workflow id that a child has here: the recorded one, in which only the ids of the parent differ."""
         self._listeners: set[str] = set()
         """The ids of the executions that are there for the signals which they get."""
+        self._child_runs: dict[str, Mapping[str, str]] = {}
+        """By the recorded workflow id of a child: the ids of its latest run here."""
+        self._senders: deque[Mapping[str, str] | None] = deque()
+        """Who sent the signals whose events were not read yet."""
+        self._sender_of: dict[int, Mapping[str, str] | None] = {}
+        """By the event of a signal that came from elsewhere: the execution that sent it, as it was recorded."""
         self._deciding = False
         self._decided = 0
         self._run_id = ""
@@ -225,12 +245,14 @@ class Simulation:
         )["runId"]
         if self._script.runs_out:
             self._later_for(attributes.get("executionStartToCloseTimeout"))
-        for after, method, arguments in self._script.incoming:
-            self._later(after, lambda method=method, arguments=arguments: self._call(method, arguments))  # type: ignore[misc]
+        for incoming in self._script.incoming:
+            self._later(incoming.after, lambda incoming=incoming: self._call(incoming))  # type: ignore[misc]
 
-    def _call(self, method: str, arguments: Mapping[str, Any]) -> None:
+    def _call(self, incoming: Incoming) -> None:
         with contextlib.suppress(UnknownResourceFault):  # it has closed by now
-            getattr(self._service, method)(domain=DOMAIN, workflowId=self._workflow_id, **arguments)
+            getattr(self._service, incoming.method)(domain=DOMAIN, workflowId=self._workflow_id, **incoming.arguments)
+            if incoming.method == SIGNAL_METHOD:
+                self._senders.append(incoming.sender)
 
     def _decide(self) -> None:
         request: dict[str, Any] = {
@@ -247,16 +269,16 @@ class Simulation:
         while page.get("nextPageToken"):
             page = self._service.poll_for_decision_task(**request, nextPageToken=page["nextPageToken"])
             events.extend(page["events"])
-        self._replay.feed([self._as_refused(event_from_wire(event)) for event in events])
+        self._replay.feed([self._as_seen(event_from_wire(event)) for event in events])
         answer = self._replay.decide(task["startedEventId"], dry=True)
         self._later(self._decision_times[1], lambda: self._respond(task["taskToken"], answer))
 
-    def _respond(self, token: str, answer: Any) -> None:
+    def _respond(self, token: str, answer: Answer) -> None:
         self._decided += 1
         self._deciding = False
         self._types.register_types_of(answer.decisions)
         tasks: list[_Task] = []
-        decisions = [self._changed(decision, tasks) for decision in answer.decisions]
+        decisions = [self._changed(decision, tasks) for decision in (*answer.decisions, *self._wake_up(answer))]
         context = {} if answer.execution_context is None else {"executionContext": answer.execution_context}
         try:
             self._service.respond_decision_task_completed(taskToken=token, decisions=decisions, **context)
@@ -267,6 +289,13 @@ class Simulation:
         for decision in answer.decisions:
             if decision["decisionType"] == "RequestCancelActivityTask":
                 self._cancel(swf_decisions.attributes(decision)["activityId"])
+
+    def _wake_up(self, answer: Answer) -> list[Decision]:
+        """The timer with which simpleflow's decider wakes itself to see what it has recorded."""
+        timers = [swf_decisions.attributes(decision).get("timerId") for decision in answer.decisions]
+        if not self._replay.sees_later or WAKE_UP_TIMER in timers:
+            return []
+        return [swf_decisions.start_timer(timer_id=WAKE_UP_TIMER, start_to_fire_timeout=0)]
 
     def _changed(self, decision: Mapping[str, Any], tasks: list[_Task]) -> Mapping[str, Any]:
         """A decision as the engine gets it."""
@@ -316,6 +345,29 @@ class Simulation:
         type: Any = event.attributes.get("activityType") or event.attributes.get("workflowType") or {}
         said = self._refused.get(type.get("name"))
         return event if said is None else event._replace(attributes={**event.attributes, **said})
+
+    def _as_seen(self, event: HistoryEvent) -> HistoryEvent:
+        """An event as the decider sees it: with the parent, and with the execution that sent a signal."""
+        attributes = event.attributes
+        if event.type == self._started.type:
+            parent = self._started.attributes.get("parentWorkflowExecution")
+            return event if parent is None else _with(event, parentWorkflowExecution=parent)
+        if event.type == "ChildWorkflowExecutionStarted":
+            child = attributes["workflowExecution"]
+            self._child_runs[self._children.get(child["workflowId"], child["workflowId"])] = child
+        elif event.type == "WorkflowExecutionSignaled":
+            sender = self._sender(event)
+            if sender is not None:
+                return _with(event, externalWorkflowExecution=self._child_runs.get(sender["workflowId"], sender))
+        return self._as_refused(event)
+
+    def _sender(self, signaled: HistoryEvent) -> Mapping[str, str] | None:
+        """The execution that sent this signal, as it was recorded; `None` if none did, or this one."""
+        if signaled.attributes.get("externalWorkflowExecution"):
+            return None
+        if signaled.id not in self._sender_of:
+            self._sender_of[signaled.id] = self._senders.popleft()
+        return self._sender_of[signaled.id]
 
     def _recorded_id(self, attributes: Mapping[str, Any]) -> str:
         """The workflow id that a child was recorded with: its own, or if the execution's ids are not known, the one
@@ -483,6 +535,9 @@ class Simulation:
         """An event with the task list and the timeout that were asked for, and the ids that were recorded."""
         event = self._as_refused(event)
         attributes = dict(event.attributes)
+        sender = self._sender(event) if event.type == "WorkflowExecutionSignaled" else None
+        if sender is not None:
+            return _with(event, externalWorkflowExecution=sender)
         child: Any = attributes.get("workflowExecution") or {}
         if attributes.get("workflowId") in self._children:
             attributes["workflowId"] = self._children[attributes["workflowId"]]
@@ -499,6 +554,10 @@ class Simulation:
                 if original.get(name) is not None:
                     attributes[name] = original[name]
         return event._replace(attributes=attributes)
+
+
+def _with(event: HistoryEvent, **attributes: Any) -> HistoryEvent:
+    return event._replace(attributes={**event.attributes, **attributes})
 
 
 def _nothing() -> None:

@@ -326,3 +326,33 @@ def test_of_code_that_decides_otherwise_than_recorded_it_is_told_that_the_rest_i
     [told] = execution.replay(Edited).quiet_failures()
     assert told.kind == "difference"
     assert told.text.startswith("replayed with this code, it ends at decision 1: NondeterminismError: event ")
+
+
+@pytest.mark.parametrize("waits", [0, 3], ids=["open", "closed"])
+def test_what_the_code_cancels_is_no_quiet_failure(lab: Lab, waits: int) -> None:
+    class Hurried(Quiet):
+        name = "quiet.hurried"
+
+        def run(self) -> Any:
+            self.submit(self.start_timer("deadline", 3600))
+            tasks = [self.submit(QuietChild), self.submit(Group(QuietChild, (quiet_value, None)))]
+            self.submit(self.start_timer("a moment", 1)).wait()
+            never = [self.submit(quiet_value, 3), self.submit(self.start_timer("never", 1))]
+            for task in (*tasks, *never):
+                task.cancel()
+            self.submit(self.cancel_timer("deadline"))
+            if waits:
+                self.submit(self.start_timer("later", waits)).wait()
+            return None
+
+    class QuietChild(Quiet):
+        name = "quiet.child"
+
+        def run(self) -> Any:
+            return self.submit(self.wait_signal("never")).result
+
+    execution = lab.start(Hurried)
+    execution.result(30)
+    canceled = [event.type for event in execution.history() if "Cancel" in event.type]
+    assert "TimerCanceled" in canceled
+    assert len(execution.quiet_failures()) == 0, execution.quiet_failures()

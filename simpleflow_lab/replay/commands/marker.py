@@ -52,7 +52,7 @@ class Markers:
             # As the history gives it back: in JSON's types, and out of reach of the author's later changes.
             marker = Marker(task.name, None if value is None else decode(encode(all_loaded(value))))
             self._futures[task.name, text] = future
-            future.set_finished(marker.details)
+            run.when_recorded(lambda: future.set_finished(marker.details))
             self._markers.append(marker)
             run.enqueue(Command(MARKER, task.name, task=task, future=future, input=text, line=line))
 

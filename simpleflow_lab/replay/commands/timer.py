@@ -104,10 +104,10 @@ class Timers:
     def submit_cancel(self, task: CancelTimerTask, line: Line | None) -> Future:
         """Cancel the timer of this id, if there is one that has not fired; gives a future that is done."""
         future = self._run.new_future(task.timer_id)
-        future.set_finished(None)
         timer = self._by_id.get(task.timer_id)
         if timer is not None:
             timer.future.cancel()
+        self._run.when_recorded(lambda: future.set_finished(None))
         return future
 
     def start_deadline(self, seconds: int) -> Future:
@@ -120,10 +120,13 @@ class Timers:
         """Cancel a timer that has not fired."""
         run = self._run
         command = self._by_id[future.task_id or ""]
-        future.set_cancelled()
+        if run.pending.named(CANCEL_TIMER, command.id):
+            return True  # simpleflow's decider sees it later
         if command in run.pending:
             run.pending.remove(command)
+            future.set_cancelled()
         else:
+            run.when_recorded(lambda: None if future.done else future.set_cancelled())
             run.enqueue(Command(CANCEL_TIMER, command.id, line=run.fibers.line()))
         return True
 
