@@ -15,11 +15,11 @@ kind                what it is
 ==================  ==================================================================================================
 
 *Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
-`futures.wait` or `as_completed`, or for the group it is in. To cancel a task or a timer says that nobody needs it. Of an execution that is open, or that the code can't replay
-to its end, only failures are reported: the rest may still be used. So it is of one that was canceled or terminated, or
-whose time was over, while its code waited: the rest might have been used. Code that asks for the state of futures by
-itself (`future.done`), or for events by name, may know more than can be seen: then neither tasks and timers that came
-to nothing, nor signals, are reported.
+`futures.wait` or `as_completed`, or for the group it is in. What the code cancels, it does not need. Of an execution
+that is open, or that the code can't replay to its end, only failures are reported: the rest may still be used. So it is
+of one that was canceled or terminated, or whose time was over, while its code waited: the rest might have been used.
+Code that asks for the state of futures by itself (`future.done`), or for events by name, may know more than can be
+seen: then neither tasks and timers that came to nothing, nor signals, are reported.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.replay.history_reader import identity_of_ours
-from simpleflow_lab.runtime.simulation import NANOSECONDS, REFUSED, SIGNAL_METHOD, Attempted, Incoming, Script
+from simpleflow_lab.runtime.simulation_script import NANOSECONDS, REFUSED, SIGNAL, Attempted, Incoming, Script
 from simpleflow_lab.swf.event_types import ACTIVITY, CHILD
 from simpleflow_lab.swf.history import History, HistoryEvent
 from simpleflow_lab.views.attempts import TASKS, Attempt
@@ -247,11 +247,13 @@ def _attempted(
     attempt: Attempt, factors: _Factors, delays: Mapping[int, int], times: _Times, history: History
 ) -> Attempted:
     if attempt.state in _REFUSED:
-        return Attempted(state=REFUSED, running=None, cause=attempt.reason)
+        return Attempted(name=attempt.name, input=attempt.input, state=REFUSED, running=None, cause=attempt.reason)
     scheduled, started, closed = times.of(attempt.scheduled_event_id), times.started(attempt), times.closed(attempt)
     delay = 0 if started is None else max(0, started - scheduled)
     ended = started is not None and closed is not None
     return Attempted(
+        name=attempt.name,
+        input=attempt.input,
         state=attempt.state,
         running=round(max(0, closed - started) * factors.of(attempt)) if ended else None,  # type: ignore[operator]
         delay=max(0, delays.get(attempt.scheduled_event_id, delay)),
@@ -300,7 +302,7 @@ def _incoming(history: History, times: _Times) -> list[Incoming]:
         after = max(0, times.of(event.id) - times.of(history[0].id))
         if event.type == "WorkflowExecutionSignaled" and not _is_from_itself(event, history):
             given = {name: event.attributes[name] for name in ("signalName", "input") if name in event.attributes}
-            found.append(Incoming(after, SIGNAL_METHOD, given, event.attributes.get("externalWorkflowExecution")))
+            found.append(Incoming(after, SIGNAL, given, event.attributes.get("externalWorkflowExecution")))
         elif event.type == "WorkflowExecutionCancelRequested":
             found.append(Incoming(after, "request_cancel_workflow_execution", {}))
         elif event.type == "WorkflowExecutionTerminated":

@@ -21,8 +21,9 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.recorded_script import recorded_script
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.replay.json_texts import same_json
-from simpleflow_lab.runtime.simulation import Script, simulated
+from simpleflow_lab.replay.json_texts import comparable_json, same_json
+from simpleflow_lab.runtime.simulation import simulated
+from simpleflow_lab.runtime.simulation_script import Script
 from simpleflow_lab.settings import Settings, current
 from simpleflow_lab.swf.control import read_control
 from simpleflow_lab.swf.history import History
@@ -168,12 +169,13 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
 
 
 def _with_other_input(recorded: FoldedHistory, simulated: FoldedHistory) -> list[str]:
-    """The ids of tasks that were recorded, with another input: of an edited workflow, or because simpleflow, which
-    recorded them, numbered them otherwise."""
+    """The ids of tasks that were recorded, with inputs with which no task of their type was."""
     inputs: dict[str, list[str | None]] = {}
+    elsewhere: set[tuple[str, str | None]] = set()
     for attempt in recorded.attempts:
         if attempt.kind in TASKS:
             inputs.setdefault(attempt.id, []).append(attempt.input)
+            elsewhere.add((attempt.name, comparable_json(attempt.input)))
     # What was written of a set may stand in any order, and no history tells sets from lists.
     any_order: frozenset[str] = frozenset()
     return list(
@@ -183,6 +185,7 @@ def _with_other_input(recorded: FoldedHistory, simulated: FoldedHistory) -> list
             if attempt.kind in TASKS
             and attempt.id in inputs
             and not any(same_json(text, attempt.input, any_order) for text in inputs[attempt.id])
+            and (attempt.name, comparable_json(attempt.input)) not in elsewhere
         )
     )
 

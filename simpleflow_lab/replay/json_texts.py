@@ -37,6 +37,14 @@ def same_json(recorded: str | None, commanded: str | None, given: Any = None) ->
     return _same(one, other) or (_has_set(given) and _same(_sorted(one), _sorted(other)))
 
 
+def comparable_json(text: str | None) -> str | None:
+    """One text of all those that hold this value, but for times, sets and references; a text that is no JSON itself."""
+    try:
+        return canonical(_value(text))
+    except ValueError:
+        return text
+
+
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one == other or same_time(one, other)

@@ -118,7 +118,7 @@ class ReplayedRun:
         """What the author's code raised in the current decision, with its line: the first such error."""
         self.author_exception: BaseException | None = None
         """The latest of them itself, with its frames, if the run is watched."""
-        self._seen_later: list[Callable[[], None]] = []
+        self._seen_later: list[tuple[Command | None, Callable[[], None]]] = []
         self.author_failed: Callable[[BaseException, str], None] = _raise
         """Called with an error of the author's code outside of `run`, and the name of what raised it."""
 
@@ -152,11 +152,11 @@ class ReplayedRun:
 
     # -- what simpleflow's decider sees later --
 
-    def when_recorded(self, close: Callable[[], None]) -> None:
+    def when_recorded(self, command: Command | None, close: Callable[[], None]) -> None:
         """Close the future of a marker, or of a canceled timer: at once, or if simpleflow's decider would make this
-        decision, in the next one, for that decider reads it in the history."""
+        decision, in the next one after this command is recorded, for that decider reads it in the history."""
         if self.is_dry and not self.rules:
-            self._seen_later.append(close)
+            self._seen_later.append((command, close))
         else:
             close()
 
@@ -168,8 +168,11 @@ class ReplayedRun:
     def close_recorded(self) -> None:
         """The next decision begins: close the futures of what the decisions before it recorded."""
         seen, self._seen_later = self._seen_later, []
-        for close in seen:
-            close()
+        for command, close in seen:
+            if command is not None and command in self.pending:
+                self._seen_later.append((command, close))  # the decision was full
+            else:
+                close()
 
     # -- commands --
 

@@ -17,8 +17,7 @@ import json
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from simpleflow_lab.engine.clock import ManualClock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
@@ -36,6 +35,15 @@ from simpleflow_lab.replay.task_ids import run_hash
 from simpleflow_lab.replay.trace import close_replay
 from simpleflow_lab.runtime.captured_output import ensure_streams
 from simpleflow_lab.runtime.decision_limit import DecisionLimit
+from simpleflow_lab.runtime.simulation_script import (
+    NANOSECONDS,
+    REFUSED,
+    SIGNAL,
+    Attempted,
+    Incoming,
+    NextAttempts,
+    Script,
+)
 from simpleflow_lab.runtime.type_registration import TypeRegistration
 from simpleflow_lab.settings import Settings
 from simpleflow_lab.swf import decisions as swf_decisions
@@ -45,10 +53,6 @@ from simpleflow_lab.swf.history import HistoryEvent, event_from_wire
 from simpleflow_lab.workflow import Workflow
 
 DOMAIN: Final = "simulation"
-SIGNAL_METHOD: Final = "signal_workflow_execution"
-NANOSECONDS: Final = 1_000_000
-"""How many of them are a millisecond, which is what the engine's clock shows. Between two of these, many things may
-happen, one after the other."""
 _SECOND: Final = 1000 * NANOSECONDS
 SINK: Final = "simpleflow_lab.listener"
 """The task list of the executions that get the signals which others got, and the start of the names of others."""
@@ -62,70 +66,12 @@ _STARTED_WITH: Final = (
     "tagList",
     "lambdaRole",
 )
-REFUSED: Final = "refused"
-"""The state of an attempt that SWF did not schedule or start."""
 _DETAILS: Final = {
     "completed": ("CompleteWorkflowExecution", "result"),
     "failed": ("FailWorkflowExecution", "reason", "details"),
     "canceled": ("CancelWorkflowExecution", "details"),
 }
 """How a child closes, with the attributes that it closes with."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempted:
-    """What becomes of one attempt of an activity task or child execution."""
-
-    state: str
-    """`completed`, `failed`, `timed_out`, `canceled`, `terminated`, or `REFUSED`; any other is never answered."""
-    running: int | None
-    """Nanoseconds from its start to its close; `None` if nobody starts it, or it does not end."""
-    delay: int = 0
-    """Nanoseconds from when it could start to its start."""
-    canceling: int = 0
-    """Of an activity task that was canceled: nanoseconds from the request to its end."""
-    result: str | None = None
-    reason: str | None = None
-    details: str | None = None
-    timeout_type: str | None = None
-    cause: str | None = None
-    """Of one that SWF refused: why."""
-
-
-class Incoming(NamedTuple):
-    """A signal, a cancel request or a termination that came."""
-
-    after: int
-    """Nanoseconds after the start."""
-    method: str
-    """Of the service."""
-    arguments: Mapping[str, Any]
-    sender: Mapping[str, str] | None = None
-    """The execution that sent the signal; `None` if none did."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Script:
-    """What the world outside does."""
-
-    attempts: Mapping[str, list[Attempted]]
-    """By task id, the attempts in order; the last one that SWF did not refuse stands for further ones."""
-    by_name: Mapping[str, Attempted] = field(default_factory=dict)
-    """By the name of the type, for tasks of other ids."""
-    slots: Mapping[str, int] = field(default_factory=dict)
-    """By task list, how many activities run at once."""
-    default_slots: int = 1
-    decisions: list[tuple[int, int]] = field(default_factory=list)
-    """For each decision, nanoseconds until a decider takes it, and then until it is made."""
-    later_decisions: tuple[int, int] = (0, 0)
-    """The same for further ones."""
-    incoming: list[Incoming] = field(default_factory=list)
-    not_signaled: frozenset[tuple[str, str]] = frozenset()
-    """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
-    is_by_ours: bool = True
-    """It was decided by a decider of ours; else a replay goes by the rules of simpleflow's."""
-    runs_out: bool = False
-    """It goes on until its time is over, if it does not close before."""
 
 
 class _Task:
@@ -167,7 +113,7 @@ class Simulation:
         self._replay = Replay(workflow, workflow_id=workflow_id, **options)
         self._todo: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self._attempts: Counter[str] = Counter()
+        self._attempts = NextAttempts(script)
         self._queues: dict[str, list[tuple[int, int, _Task]]] = defaultdict(list)
         self._busy: Counter[str] = Counter()
         self._open: dict[str, _Task] = {}
@@ -251,7 +197,7 @@ class Simulation:
     def _call(self, incoming: Incoming) -> None:
         with contextlib.suppress(UnknownResourceFault):  # it has closed by now
             getattr(self._service, incoming.method)(domain=DOMAIN, workflowId=self._workflow_id, **incoming.arguments)
-            if incoming.method == SIGNAL_METHOD:
+            if incoming.method == SIGNAL:
                 self._senders.append(incoming.sender)
 
     def _decide(self) -> None:
@@ -279,7 +225,9 @@ class Simulation:
         self._types.register_types_of(answer.decisions)
         tasks: list[_Task] = []
         decisions = [self._changed(decision, tasks) for decision in (*answer.decisions, *self._wake_up(answer))]
-        context = {} if answer.execution_context is None else {"executionContext": answer.execution_context}
+        context: dict[str, Any] = {}
+        if answer.execution_context is not None:
+            context["executionContext"] = answer.execution_context
         try:
             self._service.respond_decision_task_completed(taskToken=token, decisions=decisions, **context)
         except UnknownResourceFault:
@@ -305,7 +253,9 @@ class Simulation:
             self._later(int(attributes["startToFireTimeout"]) * _SECOND, _nothing)
             return decision
         if kind == "ScheduleActivityTask":
-            attempted = self._next(attributes["activityId"], attributes["activityType"]["name"])
+            attempted = self._attempts.take(
+                attributes["activityId"], attributes["activityType"]["name"], attributes.get("input")
+            )
             if attempted is not None and attempted.state == REFUSED:
                 return self._to_be_refused(decision, "activityType", attempted)
             task = _Task(attempted, attributes, self._own_list(attributes))
@@ -315,7 +265,9 @@ class Simulation:
                 given["heartbeatTimeout"] = "NONE"
         elif kind == "StartChildWorkflowExecution":
             self._end_listener(attributes["workflowId"])
-            attempted = self._next(self._recorded_id(attributes), attributes["workflowType"]["name"])
+            attempted = self._attempts.take(
+                self._recorded_id(attributes), attributes["workflowType"]["name"], attributes.get("input")
+            )
             if attempted is not None and attempted.state == REFUSED:
                 return self._to_be_refused(decision, "workflowType", attempted)
             own = self._own_list(attributes)
@@ -402,16 +354,6 @@ class Simulation:
         name = f"{SINK}.{next(self._numbers)}"
         self._originals[name] = attributes
         return name
-
-    def _next(self, id: str, name: str) -> Attempted | None:
-        """What becomes of the next attempt of this task."""
-        attempts = self._script.attempts.get(id, ())
-        number = self._attempts[id]
-        self._attempts[id] += 1
-        if number < len(attempts):
-            return attempts[number]
-        taken = [attempted for attempted in attempts if attempted.state != REFUSED]
-        return taken[-1] if taken else self._script.by_name.get(name)
 
     # -- activities --
 

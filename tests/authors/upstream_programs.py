@@ -22,8 +22,6 @@ class Program(NamedTuple):
     """It is meant to fail."""
     upstream: bool = True
     """Upstream gives the same."""
-    as_long: bool = True
-    """Upstream's decider takes as many decisions: it waits for each marker and canceled timer until its next one."""
 
 
 PROGRAMS: Sequence[Program] = (
@@ -52,10 +50,11 @@ PROGRAMS: Sequence[Program] = (
             [["one", None], ["one", "some details"], ["two", {"more": ["details"]}]],
             {"more": ["details"]},
         ],
-        as_long=False,
     ),
-    Program("markers.MarkerInChainWorkflow", [], [2, 3], as_long=False),
-    Program("timers.TimerWorkflow", [1, 100], ["fired", "canceled"], as_long=False),
+    Program("markers.MarkerInChainWorkflow", [], [2, 3]),
+    Program("markers.MarkersInGroupWorkflow", [], 4),
+    Program("markers.ManyMarkersWorkflow", [], 120),
+    Program("timers.TimerWorkflow", [1, 100], ["fired", "canceled"]),
     Program("priorities.PlainWorkflow", [1], 3),
     Program("priorities.ClassWorkflow", [1], 5),
     Program("priorities.PropertyWorkflow", [1], 2),
@@ -65,7 +64,7 @@ PROGRAMS: Sequence[Program] = (
     Program("signals.BetweenChildrenWorkflow", [], {"sender": "child"}),
     Program("signals.FromChildWorkflow", [], {"sender": "child"}),
     Program("signals.UntilSignalWorkflow", [], "heard it"),
-    Program("signals.ReadyWorkflow", [], {"me": {"has_id": True}}, as_long=False),
+    Program("signals.ReadyWorkflow", [], {"me": {"has_id": True}}),
     Program("signals.PrivateWorkflow", [], False),
     Program("signals.TwoLevelsWorkflow", [], [2, 2]),
     Program("blocked.EitherWorkflow", [], [150, "hired"]),

@@ -52,9 +52,10 @@ class Markers:
             # As the history gives it back: in JSON's types, and out of reach of the author's later changes.
             marker = Marker(task.name, None if value is None else decode(encode(all_loaded(value))))
             self._futures[task.name, text] = future
-            run.when_recorded(lambda: future.set_finished(marker.details))
+            command = Command(MARKER, task.name, task=task, future=future, input=text, line=line)
+            run.when_recorded(command, lambda: future.set_finished(marker.details))
             self._markers.append(marker)
-            run.enqueue(Command(MARKER, task.name, task=task, future=future, input=text, line=line))
+            run.enqueue(command)
 
         captured.when_ready(run, future, proceed)
         return future

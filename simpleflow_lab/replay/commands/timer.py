@@ -107,7 +107,8 @@ class Timers:
         timer = self._by_id.get(task.timer_id)
         if timer is not None:
             timer.future.cancel()
-        self._run.when_recorded(lambda: future.set_finished(None))
+        cancels = self._run.pending.named(CANCEL_TIMER, task.timer_id)
+        self._run.when_recorded(cancels[0] if cancels else None, lambda: future.set_finished(None))
         return future
 
     def start_deadline(self, seconds: int) -> Future:
@@ -126,8 +127,9 @@ class Timers:
             run.pending.remove(command)
             future.set_cancelled()
         else:
-            run.when_recorded(lambda: None if future.done else future.set_cancelled())
-            run.enqueue(Command(CANCEL_TIMER, command.id, line=run.fibers.line()))
+            cancel = Command(CANCEL_TIMER, command.id, line=run.fibers.line())
+            run.when_recorded(cancel, lambda: None if future.done else future.set_cancelled())
+            run.enqueue(cancel)
         return True
 
     def is_canceled(self, timer_id: str) -> bool:
