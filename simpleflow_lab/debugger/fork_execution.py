@@ -23,7 +23,7 @@ from typing import Any, Final
 from simpleflow_lab.data.codec import arguments_of, encode
 from simpleflow_lab.data.fields import PATHS_KEY, Fields
 from simpleflow_lab.data.references import MAX_FIELD
-from simpleflow_lab.debugger.fork_plan import ForkPlan, Planner
+from simpleflow_lab.debugger.fork_plan import ChildRun, ForkPlan, Planner
 from simpleflow_lab.debugger.steps import ReplayStep
 from simpleflow_lab.exceptions import (
     EncodingError,
@@ -42,6 +42,8 @@ from simpleflow_lab.swf.limits import MAX_ID
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.workflow import registry
 
+CONTINUED: Final = "WorkflowExecutionContinuedAsNew"
+"""The type of the event that closes a run and names the next one."""
 _COPIED: Final = (
     "taskList",
     "taskPriority",
@@ -119,7 +121,7 @@ def fork_execution(
 def _with_children(plan: ForkPlan, fields: Fields, read: Callable[[str, str], Sequence[HistoryEvent]]) -> ForkPlan:
     """The plan with what children inherit that are asked for anew, and their own children in turn.
 
-    A child that can't be read any more, or that went on in another run, starts anew.
+    One that had continued as new goes on in the run in which it was. A child that can't be read any more starts anew.
     """
     inputs: dict[str, str] = {}
     for child in plan.children:
@@ -127,19 +129,41 @@ def _with_children(plan: ForkPlan, fields: Fields, read: Callable[[str, str], Se
             history = read(child.id, child.run_id)
         except UnknownResourceFault:  # its retention is over
             continue
-        started = history[0].attributes
-        if started.get("input") != child.initiated.attributes.get("input"):
+        if history[0].attributes.get("input") != child.initiated.attributes.get("input"):
             continue
-        planner = Planner(
-            history, workflow_id=child.id, run_id=child.run_id, inherited=inherited_runs(history[0], fields)
-        )
+        run_id, history = _run_at(child, history, read)
+        started = history[0].attributes
+        planner = Planner(history, workflow_id=child.id, run_id=run_id, inherited=inherited_runs(history[0], fields))
         its = planner.plan_until(child.until)
         origin = ForkedFrom(
-            workflow_id=child.id, run_id=child.run_id, at=its.at, results=its.results, replaced=(), inherited=""
+            workflow_id=child.id, run_id=run_id, at=its.at, results=its.results, replaced=(), inherited=""
         )
         inputs[child.id] = _input_of(started, _with_children(its, fields, read), origin, fields)
     last = plan.runs[-1]._replace(children=inputs)
     return dataclasses.replace(plan, runs=[*plan.runs[:-1], last])
+
+
+def _run_at(
+    child: ChildRun, history: Sequence[HistoryEvent], read: Callable[[str, str], Sequence[HistoryEvent]]
+) -> tuple[str, Sequence[HistoryEvent]]:
+    """The run id and the history of the run in which a child was at the point, which began with this one.
+
+    It is one before that if the next one can't be read any more, or is of another version: its parent asks for the
+    version of the first.
+    """
+    run_id, type = child.run_id, history[0].attributes["workflowType"]
+    while True:
+        last = history[-1]
+        if last.type != CONTINUED or (child.until is not None and last.timestamp > child.until):
+            return run_id, history
+        next_id = str(last.attributes["newExecutionRunId"])
+        try:
+            following = read(child.id, next_id)
+        except UnknownResourceFault:
+            return run_id, history
+        if following[0].attributes["workflowType"] != type:
+            return run_id, history
+        run_id, history = next_id, following
 
 
 _CHANGED: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {

@@ -12,6 +12,7 @@ from tests.amazon.conftest import ADDRESS, environment, simulated  # noqa: F401
 
 STARTED_CHILD = "StartChildWorkflowExecutionInitiated"
 TASKS = {"task_list": "forked-children", "version": "1"}
+MILLISECOND = datetime.timedelta(milliseconds=1)
 calls: Counter[str] = Counter()
 broken: set[str] = set()
 
@@ -114,7 +115,7 @@ def test_before_a_decision_children_go_on_from_what_they_had_recorded_by_then() 
         result = origin.result(60)
         for step_at in origin.replay():
             point = origin.history()[step_at.started_event_id - 1].timestamp
-            ended = recorded(lab, until=point)
+            ended = recorded(lab, until=point - MILLISECOND)  # in the same one things may have come later
             before = Counter(calls)
             assert origin.fork(at=step_at).result(60) == result
             again = {name for name in calls if calls[name] > before[name]}
@@ -136,3 +137,54 @@ def test_a_child_that_is_named_runs_again_as_a_whole_and_a_fork_of_a_fork_reuses
         assert origin.fork(at=first).result(60)[0] == "Z FIRST"
         assert [calls[f"za{number}"] for number in range(3)] == [2, 2, 4]
         assert calls["z first"] == 1
+
+
+class Pages(Workflow):
+    """Goes on in a run of its own for each page."""
+
+    name, version, task_list = "forked_children.pages", "1", "forked-children"
+
+    def run(self, page: int, total: int = 0) -> int:
+        for part in ("a", "b"):
+            total += len(self.submit(step, f"page {page}{part}").result)
+        if page < 3:
+            self.submit(self.continue_as_new(page + 1, total=total)).wait()
+        return total
+
+
+class Book(Workflow):
+    name, version, task_list = "forked_children.book", "1", "forked-children"
+    raises_on_failure = True
+
+    def run(self) -> list[int]:
+        pages = self.submit(Pages, 1)
+        begun = [self.submit(step, f"begun {number}").result for number in range(6)]
+        return [len(begun), pages.result]
+
+
+def test_a_child_that_continued_as_new_goes_on_in_the_run_in_which_it_was(place: Lab) -> None:
+    broken.add("page 3b")
+    origin = place.start(Book)
+    origin.wait(60)
+    broken.clear()
+    fork = origin.fork()
+    assert fork.result(60) == [6, 42]
+    once = [*(f"begun {number}" for number in range(6)), *(f"page {page}" for page in ("1a", "1b", "2a", "2b", "3a"))]
+    assert calls == {"page 3b": 2, **dict.fromkeys(once, 1)}
+    again = fork.fork(at="activity-forked_children.step-1")
+    assert again.result(60) == [6, 42]
+    assert calls["begun 0"] == 2
+    assert calls["page 1a"] == calls["page 3b"] - 1 == 1
+
+
+def test_before_a_decision_a_child_goes_on_in_the_run_in_which_it_was_then() -> None:
+    with Lab(":memory:") as lab:
+        origin = lab.start(Book)
+        assert origin.result(60) == [6, 42]
+        for step_at in origin.replay():
+            point = origin.history()[step_at.started_event_id - 1].timestamp
+            ended = recorded(lab, until=point - MILLISECOND)  # in the same one things may have come later
+            before = Counter(calls)
+            assert origin.fork(at=step_at).result(60) == [6, 42]
+            again = {name for name in calls if calls[name] > before[name]}
+            assert not again & ended, step_at.number
