@@ -25,65 +25,45 @@ from typing import TYPE_CHECKING, Any, Final, Self, overload
 from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger import step_text
 from simpleflow_lab.debugger.backwards import last_step
-from simpleflow_lab.debugger.decision_size import Budgets
 from simpleflow_lab.debugger.differences import StepDifference, difference
-from simpleflow_lab.debugger.edited_lines import EditedLine, edited_lines
 from simpleflow_lab.debugger.frames import Frame
 from simpleflow_lab.debugger.line_wanted import LineWanted
 from simpleflow_lab.debugger.parting import view_of
 from simpleflow_lab.debugger.pdb_session import PdbSession
 from simpleflow_lab.debugger.quiet_failures import QuietFailures, quiet_failures
+from simpleflow_lab.debugger.recorded_step import RecordedStep
 from simpleflow_lab.debugger.replayed_workflow import definition_for
-from simpleflow_lab.debugger.step_listings import futures_listing, steps_listing
+from simpleflow_lab.debugger.step_listings import steps_listing
 from simpleflow_lab.debugger.trigger_text import TriggerTexts
 from simpleflow_lab.debugger.walk import WINDOW, Walk
 from simpleflow_lab.exceptions import EditedCodeWarning, NoSuchStepError, UsageError
-from simpleflow_lab.replay.budgets import size_of
 from simpleflow_lab.replay.lines import Line, author_frame
 from simpleflow_lab.replay.task_records import HistoryWithRecords
 from simpleflow_lab.replay.trace import (
-    Close,
-    CommandRecord,
     DecisionRecord,
-    Divergence,
     FiberName,
-    FutureRecord,
-    Match,
-    SignalRecord,
     StackFrame,
-    SuspendedFiber,
     open_decision,
 )
-from simpleflow_lab.swf.decisions import Decision
-from simpleflow_lab.swf.event_types import DECISION_FAILURE, EVENT_TYPES, EXECUTION
 from simpleflow_lab.swf.history import History, HistoryEvent
-from simpleflow_lab.swf.limits import MAX_DECISIONS, MAX_HISTORY_EVENTS, MAX_REQUEST_BYTES
 from simpleflow_lab.views.history_views import HistoryViews
 from simpleflow_lab.workflow import Workflow
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FAILED_STATES: Final = frozenset({"failed", "timed_out", "start_failed", "schedule_failed", "record_failed"})
-_FAILURES: Final = frozenset(
-    type
-    for type, row in EVENT_TYPES.items()
-    if (row.state in _FAILED_STATES and row.entity != EXECUTION and row.closes) or row.entity == DECISION_FAILURE
-)
-"""The types of events by which something failed."""
 _OF_RUN: Final = 1
 """The number of the fiber of `run`."""
 
 
-class ReplayStep:
+class ReplayStep(RecordedStep):
     """One decision: what it saw, what the code did, and where it waits then. It displays itself."""
 
-    __slots__ = ("_steps", "record")
+    __slots__ = ("_steps",)
 
     def __init__(self, steps: ReplaySteps, record: DecisionRecord) -> None:
+        super().__init__(record)
         self._steps = steps
-        self.record = record
-        """All that the replay recorded of it, as plain data."""
 
     def __repr__(self) -> str:
         return "\n".join(step_text.lines_of(self.record, self.trigger, self._steps.title, self.edits))
@@ -96,39 +76,12 @@ class ReplayStep:
 
     __hash__ = None  # type: ignore[assignment]
 
-    # -- which decision --
-
     @property
     def steps(self) -> ReplaySteps:
         """The steps of which it is one."""
         return self._steps
 
-    @property
-    def number(self) -> int:
-        """1 for the first decision of the execution, then 2, 3, …"""
-        return self.record.number
-
-    @property
-    def is_replayed(self) -> bool:
-        """The history records it. `False` for the open decision at its end: how the code would decide now."""
-        return self.record.is_replayed
-
-    @property
-    def started_event_id(self) -> int:
-        """Id of its `DecisionTaskStarted`: the code saw the events up to this one."""
-        return self.record.started_event_id
-
-    @property
-    def completed_event_id(self) -> int | None:
-        """Id of its `DecisionTaskCompleted`; `None` of the open decision."""
-        return self.record.completed_event_id
-
-    # -- what it saw --
-
-    @property
-    def edited(self) -> Sequence[EditedLine]:
-        """The lines that made its commands, where they read otherwise here than when it was recorded."""
-        return edited_lines(self.record)
+    # -- what it saw and did --
 
     @property
     def is_of_other_code(self) -> bool:
@@ -159,43 +112,6 @@ class ReplayStep:
         return self._steps.triggers.event(self.record.started_event_id)
 
     @property
-    def events(self) -> Sequence[HistoryEvent]:
-        """The events that it saw and no decision before did."""
-        return self.record.events
-
-    @property
-    def signals(self) -> Sequence[SignalRecord]:
-        """The signals among them."""
-        return self.record.signals
-
-    # -- what the code did --
-
-    @property
-    def commands(self) -> Sequence[CommandRecord]:
-        """The commands that the code made in it, in order, each with its line."""
-        return self.record.commands
-
-    @property
-    def recorded(self) -> Sequence[HistoryEvent]:
-        """The events that record its commands, in order."""
-        return self.record.recorded
-
-    @property
-    def matches(self) -> Sequence[Match]:
-        """Which command each of these events records."""
-        return self.record.matches
-
-    @property
-    def unmatched(self) -> Sequence[CommandRecord]:
-        """The commands that no event records: they wait, or are what diverges."""
-        return self.record.unmatched
-
-    @property
-    def pending(self) -> int:
-        """How many commands, of this decision and earlier ones, no event records yet."""
-        return self.record.pending
-
-    @property
     def new_lines(self) -> Sequence[Line]:
         """The lines of the author's code that ran in it, each once, in the order in which they ran first.
 
@@ -203,27 +119,7 @@ class ReplayStep:
         """
         return self._steps._detailed(self.number, lines=True).lines or ()
 
-    @property
-    def futures(self) -> Sequence[FutureRecord]:
-        """Every future so far: its state and value after this decision, and where it comes from."""
-        return self.record.futures
-
-    @property
-    def changed_futures(self) -> Sequence[FutureRecord]:
-        """The futures that are new or have changed since the decision before."""
-        return self.record.changed_futures
-
-    @property
-    def output(self) -> str | None:
-        """What the code printed in it, cut after 10,000 characters."""
-        return self.record.output
-
     # -- where it waits --
-
-    @property
-    def suspended(self) -> Sequence[SuspendedFiber]:
-        """The fibers that wait at its end, in the order in which they were started."""
-        return self.record.suspended
 
     def stack(self, fiber: FiberName | int | str = _OF_RUN) -> Sequence[Frame]:
         """The author's frames of a fiber at the end of this step, innermost last; empty if it does not wait then. Of
@@ -279,45 +175,7 @@ class ReplayStep:
         """
         self._steps._debug(self.number, fiber=fiber)
 
-    # -- what became of it --
-
-    @property
-    def decisions(self) -> Sequence[Decision]:
-        """The answer to the decision task in SWF's shape: of a replayed decision as the code makes it now."""
-        return self.record.decisions
-
-    @property
-    def decided(self) -> list[str]:
-        """The decisions in one line each, without what no replay compares: `ScheduleActivityTask fetch-3 {"args":…}`.
-
-        For tests: equal code decides equal lines.
-        """
-        return [step_text.decision_text(decision) for decision in self.record.decisions]
-
-    @property
-    def execution_context(self) -> str | None:
-        """The execution context that the decision set; `None` if it left it as it was."""
-        return self.record.execution_context
-
-    @property
-    def close(self) -> Close | None:
-        """How the decision closed the execution, if it did."""
-        return self.record.close
-
-    @property
-    def raised(self) -> str | None:
-        """The error that ended `run` in this step, with its line: `ValueError: no 3, at flows.py:12, raise …`."""
-        return None if self.record.raised is None else step_text.raised_text(self.record.raised)
-
-    @property
-    def divergence(self) -> Divergence | None:
-        """The first difference between the history and the code: the steps end here."""
-        return self.record.divergence
-
-    @property
-    def error(self) -> str | None:
-        """Why the decision could not be made, or what diverges; the steps end here."""
-        return self.record.error
+    # -- its details --
 
     @property
     def is_detailed(self) -> bool:
@@ -331,27 +189,6 @@ class ReplayStep:
         Raises `UsageError` if the code, which is not deterministic, does not come to this decision a second time.
         """
         return self._steps._detailed(self.number)
-
-    def futures_frame(self) -> pd.DataFrame:
-        """One row per future so far, as pandas: `future kind id state failed value attempts line fiber depends_on
-        scheduled_event_id started_event_id closed_event_id`."""
-        from simpleflow_lab.views.tables import listing_table  # noqa: PLC0415  pandas
-
-        return listing_table(futures_listing(self.futures))
-
-    @property
-    def budgets(self) -> Budgets:
-        """How much of SWF's limits it takes."""
-        record = self.record
-        last = record.recorded[-1].id if record.recorded else record.completed_event_id
-        return Budgets(
-            decisions=len(record.decisions),
-            max_decisions=MAX_DECISIONS,
-            bytes=sum(map(size_of, record.decisions)),
-            max_bytes=MAX_REQUEST_BYTES,
-            events=last if last is not None else record.started_event_id + 1 + len(record.decisions),
-            max_events=MAX_HISTORY_EVENTS,
-        )
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -373,17 +210,6 @@ class ReplayStep:
             budgets.bytes,
             budgets.events,
             self.error,
-        )
-
-    @property
-    def has_failure(self) -> bool:
-        """Whether something failed: a task in the events that it saw, a decision that SWF refused, `run` itself, or
-        the decision."""
-        record = self.record
-        return (
-            record.error is not None
-            or any(event.type in _FAILURES for event in record.events)
-            or (record.close is not None and record.close.decision_type == "FailWorkflowExecution")
         )
 
 
