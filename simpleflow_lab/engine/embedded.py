@@ -18,8 +18,8 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar, Unpack
+from collections.abc import Callable, Mapping
+from typing import Concatenate, Final, ParamSpec, TypeVar, Unpack
 
 from simpleflow_lab.engine import tokens, validation, visibility
 from simpleflow_lab.engine.clock import Clock, SystemClock
@@ -54,6 +54,7 @@ from simpleflow_lab.exceptions import (
     LimitExceededFault,
     StoreError,
     StorePausedError,
+    SWFFault,
     TypeDeprecatedFault,
     UnknownResourceFault,
     ValidationException,
@@ -68,6 +69,14 @@ from simpleflow_lab.swf.history_entities import Entity
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+POLL_AFTER_ANSWER_SECONDS: Final = 0.02
+"""For how long the answer of another process waits for the next task. Its worker counts as busy meanwhile."""
+_POLLS_AFTER: Final[Mapping[str, str]] = {
+    "RespondDecisionTaskCompleted": "PollForDecisionTask",
+    "RespondActivityTaskCompleted": "PollForActivityTask",
+}
+"""The poll that follows an answer."""
 
 
 def _poll(
@@ -423,15 +432,16 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
 
     @operation(SWFService.respond_decision_task_completed)
     def respond_decision_task_completed(self, request: Request) -> Answer:
-        return self._respond_decision(request, wait=True)
+        return self._durable.write(self._decided(request))
 
-    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+    def answer_decision_task(self, *, then_poll: Structure | None = None, **request: Unpack[DecisionAnswer]) -> Answer:
         """`respond_decision_task_completed` for our own deciders; see `WatchableService`."""
         validation.check("RespondDecisionTaskCompleted", request)
-        answer: Answer = self._durable.run_off_main_thread(lambda: self._respond_decision(request, wait=False))
-        return answer
+        self._durable.run_off_main_thread(lambda: self._durable.write_later(self._decided(request)))
+        return {}
 
-    def _respond_decision(self, request: Request, *, wait: bool) -> Answer:
+    def _decided(self, request: Request) -> Callable[[EngineState], None]:
+        """The change that the completion of a decision task makes. Raises `ValidationException`."""
         key, scheduled_id, started_id = self._tokens.read(tokens.DECISION_TASK_TOKEN, request["taskToken"])
 
         def change(state: EngineState) -> None:
@@ -439,7 +449,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             validation.check_close_is_last(request.get("decisions", ()))
             state.record(execution, events_of_decisions(execution, scheduled_id, started_id, request, state))
 
-        return self._durable.write(change, wait=wait)
+        return change
 
     @operation(SWFService.count_pending_decision_tasks)
     def count_pending_decision_tasks(self, request: Request) -> Answer:
@@ -477,25 +487,28 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
 
     @operation(SWFService.respond_activity_task_completed)
     def respond_activity_task_completed(self, request: Request) -> Answer:
-        return self._close_activity(request, "ActivityTaskCompleted", "result")
+        return self._durable.write(self._completed(request))
 
-    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+    def answer_activity_task(self, *, then_poll: Structure | None = None, **request: Unpack[ActivityAnswer]) -> Answer:
         """`respond_activity_task_completed` for our own activity workers; see `WatchableService`."""
         validation.check("RespondActivityTaskCompleted", request)
-        answer: Answer = self._durable.run_off_main_thread(
-            lambda: self._close_activity(request, "ActivityTaskCompleted", "result", wait=False)
-        )
-        return answer
+        self._durable.run_off_main_thread(lambda: self._durable.write_later(self._completed(request)))
+        return {}
 
     @operation(SWFService.respond_activity_task_failed)
     def respond_activity_task_failed(self, request: Request) -> Answer:
-        return self._close_activity(request, "ActivityTaskFailed", "reason", "details")
+        return self._durable.write(self._activity_closed(request, "ActivityTaskFailed", "reason", "details"))
 
     @operation(SWFService.respond_activity_task_canceled)
     def respond_activity_task_canceled(self, request: Request) -> Answer:
-        return self._close_activity(request, "ActivityTaskCanceled", "details")
+        return self._durable.write(self._activity_closed(request, "ActivityTaskCanceled", "details"))
 
-    def _close_activity(self, request: Request, event_type: str, *members: str, wait: bool = True) -> Answer:
+    def _completed(self, request: Request) -> Callable[[EngineState], None]:
+        return self._activity_closed(request, "ActivityTaskCompleted", "result")
+
+    def _activity_closed(self, request: Request, event_type: str, *members: str) -> Callable[[EngineState], None]:
+        """The change that the answer to an activity task makes."""
+
         def change(state: EngineState) -> None:
             execution, activity = self._activity_of_token(state, request["taskToken"])
             started = started_event(activity)
@@ -506,7 +519,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
                 attributes["latestCancelRequestedEventId"] = latest.id
             state.record(execution, [(event_type, attributes)])
 
-        return self._durable.write(change, wait=wait)
+        return change
 
     def _activity_of_token(self, state: EngineState, token: str) -> tuple[ExecutionState, Entity]:
         """The started activity task of a token. Raises `ValidationException`, `UnknownResourceFault`."""
@@ -587,6 +600,39 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
         answer: Answer = method.__wrapped__(self, request, poll)  # type: ignore[attr-defined]
         if operation != "PollForDecisionTask" or not poll.may_decide_at_once:
             self._durable.store.wait(poll.start_ticket)
+        return answer
+
+    def remote_answer(
+        self,
+        operation: str,
+        request: Request,
+        then_poll: Request,
+        is_connected: Callable[[], bool],
+        client_number: int | None = None,
+    ) -> Answer:
+        """Answer a task for another process, and carry out the poll that its worker makes next: in one call, and with
+        one wait for the disk.
+
+        `operation` is `RespondDecisionTaskCompleted` or `RespondActivityTaskCompleted`; `then_poll` is the request of
+        the poll, the rest as in `remote_poll`. It returns what the poll gives, after `POLL_AFTER_ANSWER_SECONDS` at
+        the latest without a task, when the result of an activity is on disk. A poll that is refused gives no task: the
+        next one tells why.
+
+        Raises what the answer raises, and then there was no poll.
+        """
+        poll_operation = _POLLS_AFTER.get(operation)
+        if poll_operation is None:
+            raise ValidationException(f"{operation[:100]!r} is none of {', '.join(_POLLS_AFTER)}")
+        validation.check(operation, request)
+        validation.check(poll_operation, then_poll)
+        is_decision = poll_operation == "PollForDecisionTask"
+        ticket = self._durable.write_later(self._decided(request) if is_decision else self._completed(request))
+        try:
+            answer = self.remote_poll(poll_operation, then_poll, is_connected, POLL_AFTER_ANSWER_SECONDS, client_number)
+        except SWFFault:
+            answer = {}
+        if not is_decision:
+            self._durable.store.wait(ticket)
         return answer
 
     def _abandon(self, poll: Poll) -> None:

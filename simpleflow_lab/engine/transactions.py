@@ -216,12 +216,9 @@ class DurableState:
 
         return self.run_off_main_thread(carry_out_once)
 
-    def write(
-        self, change: Callable[[EngineState], None], *, wait: bool = True, room_seconds: float | None = None
-    ) -> dict[str, Any]:
-        """Run a transaction and give an empty response, once the changes are on disk; without `wait` at once.
+    def write(self, change: Callable[[EngineState], None], *, room_seconds: float | None = None) -> dict[str, Any]:
+        """Run a transaction and give an empty response, once the changes are on disk.
 
-        Without `wait`, changes that may wait for more changes do so until the next call of `write_delayed`.
         For `room_seconds` see `Store.wait`; with it nothing is changed while the disk is full.
         """
         if room_seconds is not None:
@@ -229,12 +226,20 @@ class DurableState:
         transaction = self.transaction()
         with transaction as state:
             change(state)
-        if not wait:
-            if transaction.flush_delay:
-                self._delayed_ticket = transaction.ticket
-            return {}
         self.store.wait(transaction.ticket, flush_delay=transaction.flush_delay, room_seconds=room_seconds)
         return {}
+
+    def write_later(self, change: Callable[[EngineState], None]) -> int:
+        """Run a transaction and give the ticket after which its changes are on disk, which is not waited for.
+
+        Changes that may wait for more changes do so until the next call of `write_delayed`.
+        """
+        transaction = self.transaction()
+        with transaction as state:
+            change(state)
+        if transaction.flush_delay:
+            self._delayed_ticket = transaction.ticket
+        return transaction.ticket
 
     def expect_room(self) -> None:
         """Wait a moment for room, if the disk is full. Raises `StorePausedError` if there is none: nothing is changed

@@ -33,6 +33,7 @@ from simpleflow_lab.http.connections import HOST, Connections, ResponseError
 from simpleflow_lab.http.signature import signed_headers
 from simpleflow_lab.http.silent_owner import SilentOwner, Tell
 from simpleflow_lab.http.targets import (
+    ANSWER_AND_POLL,
     CONTENT_TYPE,
     HAND_OVER,
     INSTANCE_HEADER,
@@ -136,11 +137,14 @@ class EngineClient(DelegatingService):
             if operation.startswith("poll_for"):
                 return {}
             self._unreachable(f"{operation} got no answer within {self._read_timeout} s")
+        self._with_datetimes(operation, response)
+        return response
+
+    def _with_datetimes(self, operation: str, response: dict[str, Any]) -> None:
         try:
             with_datetimes(response)
         except (TypeError, ValueError, OverflowError, OSError, AttributeError):
             self._unreachable(f"the response to {operation} has no times where SWF has them")
-        return response
 
     def now(self) -> int:
         """See `WatchableService`."""
@@ -183,13 +187,33 @@ class EngineClient(DelegatingService):
             if now >= deadline or now - sent_at < held:
                 return last
 
-    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
-        """See `WatchableService`."""
+    def answer_decision_task(self, *, then_poll: Structure | None = None, **request: Unpack[DecisionAnswer]) -> Answer:
+        """See `WatchableService`. Only `answer_and_poll` polls."""
         return self._own("answer_decision_task", **request)
 
-    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
-        """See `WatchableService`. This process may outlive the engine: the result is on disk when it returns."""
+    def answer_activity_task(self, *, then_poll: Structure | None = None, **request: Unpack[ActivityAnswer]) -> Answer:
+        """See `WatchableService`. This process may outlive the engine: the result is on disk when it returns. Only
+        `answer_and_poll` polls."""
         return self.respond_activity_task_completed(**request)
+
+    def answer_and_poll(self, operation: str, request: Mapping[str, Any], then_poll: Structure, number: int) -> Answer:
+        """Answer a task and poll for the next one, with this number (see `hold_session`), in one request.
+
+        `operation` is `respond_decision_task_completed` or `respond_activity_task_completed`. The response is that of
+        a poll, which waits for some milliseconds at most.
+
+        Raises `UnknownOperationException` if the owner's version is too old for it.
+        """
+        response = self._own(
+            ANSWER_AND_POLL,
+            0.0,
+            {POLL_HEADER: str(number)},
+            operation=SWF_NAMES[operation],
+            request=request,
+            then_poll=then_poll,
+        )
+        self._with_datetimes(operation, response)
+        return response
 
     def release_polls(self) -> None:
         """End the polls of this process that wait at the owner, if it has a session there."""
@@ -257,11 +281,14 @@ class EngineClient(DelegatingService):
             owner=self._owner,
         )
 
-    def _own(self, method: str, held: float = 0.0, /, **arguments: Any) -> dict[str, Any]:
-        """The response to an operation of our own, which the engine may hold for `held` seconds."""
+    def _own(self, method: str, held: float = 0.0, more: Mapping[str, str] = {}, /, **arguments: Any) -> dict[str, Any]:
+        """The response to an operation of our own, which the engine may hold for `held` seconds.
+
+        `more` are further headers.
+        """
         operation = OWN_OPERATIONS[method]
         try:
-            return self._post(operation.target, operation.request(arguments), held)
+            return self._post(operation.target, operation.request(arguments), held, more)
         except TimeoutError:
             self._unreachable(f"{method} got no answer within {self._read_timeout} s")
 

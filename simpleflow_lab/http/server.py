@@ -50,6 +50,7 @@ from simpleflow_lab.http.request_head import RequestHead, RequestHeadError, read
 from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
 from simpleflow_lab.http.targets import (
+    ANSWER_AND_POLL,
     CONTENT_TYPE,
     HAND_OVER,
     INSTANCE_HEADER,
@@ -405,13 +406,8 @@ class _Handler(socketserver.StreamRequestHandler):
             return self._own_call(operation, operation.arguments(request))
         if operation in _POLLS:
             # A task is assigned only to a client that is still connected, and sent when its start is on disk.
-            number = self._head.headers.get(POLL_HEADER.lower(), "")
             return engine.remote_poll(
-                operation,
-                request,
-                self._is_connected,
-                self.server.endpoint.poll_seconds,
-                int(number) if number.isascii() and number.isdigit() else None,
+                operation, request, self._is_connected, self.server.endpoint.poll_seconds, self._poll_number()
             )
         request_id = self._head.headers.get(REQUEST_HEADER.lower())
         if request_id is not None and METHODS[operation] in ONCE:
@@ -426,6 +422,10 @@ class _Handler(socketserver.StreamRequestHandler):
         method: Callable[..., dict[str, Any]] = getattr(engine, METHODS[operation])
         return method(**request)
 
+    def _poll_number(self) -> int | None:
+        number = self._head.headers.get(POLL_HEADER.lower(), "")
+        return int(number) if number.isascii() and number.isdigit() else None
+
     def _own_call(self, operation: OwnOperation, arguments: dict[str, Any]) -> Mapping[str, Any]:
         engine = self.server.endpoint.engine
         if operation.method == HAND_OVER:
@@ -439,6 +439,8 @@ class _Handler(socketserver.StreamRequestHandler):
             arguments["connection"] = self
         elif operation.method == OPEN_SESSION:
             arguments["is_local"] = False
+        elif operation.method == ANSWER_AND_POLL:
+            arguments |= {"is_connected": self._is_connected, "client_number": self._poll_number()}
         response = getattr(engine, operation.method)(**arguments)
         if "connection" in arguments and self._session != arguments["instance"]:
             # However long the client is suspended, the connection stays.

@@ -35,6 +35,7 @@ MAX_HOLD_SECONDS: Final = 20.0
 WAIT_FOR_HISTORY: Final = "wait_for_history"
 OPEN_SESSION: Final = "open_session"
 KEEP_SESSION: Final = "keep_session"
+ANSWER_AND_POLL: Final = "remote_answer"
 HAND_OVER: Final = "hand_over"
 """Of the process that owns the store, and not of its engine: it gives the ownership to the process that asks."""
 INSTANCE_HEADER: Final = "X-Simpleflow-Lab-Instance"
@@ -130,6 +131,12 @@ _OWN: Final = (
             "executionContext": ("executionContext", _TEXT),
         },
         optional=frozenset({"decisions", "executionContext"}),
+    ),
+    OwnOperation(
+        f"{OWN_NAMESPACE}.AnswerAndPoll",
+        ANSWER_AND_POLL,
+        # An answer by SWF's name of its operation, and the request of the poll that follows.
+        {"operation": ("operation", _TEXT), "answer": ("request", (dict,)), "poll": ("then_poll", (dict,))},
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.OpenSession",

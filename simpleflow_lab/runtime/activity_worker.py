@@ -141,9 +141,15 @@ class ActivityWorker(Worker):
         """Keep nothing for a thread."""
 
     def _poll(self) -> Mapping[str, Any]:
-        return self._service.poll_for_activity_task(
-            domain=self._context.domain, taskList={"name": self.task_list}, identity=self._context.identity
-        )
+        return self._service.poll_for_activity_task(**self._poll_request)
+
+    @property
+    def _poll_request(self) -> dict[str, Any]:
+        return {
+            "domain": self._context.domain,
+            "taskList": {"name": self.task_list},
+            "identity": self._context.identity,
+        }
 
     def _handle(self, task: Mapping[str, Any]) -> str | None:
         token, kind = task["taskToken"], task["activityType"]
@@ -342,7 +348,7 @@ class ActivityWorker(Worker):
     def _respond(self, token: str, outcome: Outcome) -> None:
         match outcome:
             case Completed(result=result):
-                self._service.answer_activity_task(taskToken=token, result=result)
+                self._answered(self._service.answer_activity_task, taskToken=token, result=result)
             case Failed(reason=reason, details=details, cut=cut):
                 details = self._fields.store_or_truncate(details, "details of a failure", lambda _: cut)
                 self._service.respond_activity_task_failed(taskToken=token, reason=reason, details=details)

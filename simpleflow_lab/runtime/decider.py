@@ -14,6 +14,7 @@ retried in another thread, as every blocked decision.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -182,12 +183,16 @@ class Decider(Worker):
     # -- a decision task --
 
     def _poll(self) -> Mapping[str, Any]:
-        return self._service.poll_for_decision_task(
-            domain=self._context.domain,
-            taskList={"name": self.task_list},
-            identity=self._context.identity,
-            startAtPreviousStartedEvent=True,
-        )
+        return self._service.poll_for_decision_task(**self._poll_request)
+
+    @property
+    def _poll_request(self) -> dict[str, Any]:
+        return {
+            "domain": self._context.domain,
+            "taskList": {"name": self.task_list},
+            "identity": self._context.identity,
+            "startAtPreviousStartedEvent": True,
+        }
 
     def _handle(self, task: Mapping[str, Any]) -> str | None:
         run_id = task["workflowExecution"]["runId"]
@@ -273,7 +278,14 @@ class Decider(Worker):
                 self._context.fields.write(reference, text)
             self._registration.register_types_of(answer.decisions)
             self._listener.decided(run_id, answer.decisions)
-            give_answer(self._context, task, answer, timeout=timeout, is_giving_up=lambda: self.is_giving_up)
+            give_answer(
+                self._context,
+                task,
+                answer,
+                respond=functools.partial(self._answered, self._service.answer_decision_task),
+                timeout=timeout,
+                is_giving_up=lambda: self.is_giving_up,
+            )
         except UnknownResourceFault as error:
             logger.info("this decision came too late: %s", error)
             cache.take(run_id)

@@ -29,10 +29,11 @@ def give_answer(
     task: Mapping[str, Any],
     answer: Answer,
     *,
+    respond: Callable[..., None],
     timeout: float,
     is_giving_up: Callable[[], bool],
 ) -> None:
-    """Give an answer, repeatedly if the service is too busy or can't be reached.
+    """Give an answer with `respond`, repeatedly if the service is too busy or can't be reached.
 
     That is until the task has timed out, `timeout` seconds from now, or the decider gives up: then it raises what the
     service raised.
@@ -49,7 +50,7 @@ def give_answer(
         time.sleep(min(FIRST_PAUSE_OF_TIMERS * 2 ** (answer.refused_timers - 1), LONGEST_PAUSE_OF_TIMERS))
     for pause in pauses(longest=LONGEST_PAUSE):
         try:
-            context.service.answer_decision_task(**members)
+            respond(**members)
             return
         except UnknownResourceFault as fault:
             if is_repeated or fault.was_repeated:

@@ -47,6 +47,8 @@ class _Thread(threading.Thread):
 
     task: Mapping[str, Any] | None = None
     """The task that it handles; `None` while it polls."""
+    next_task: Mapping[str, Any] | None = None
+    """The task that came with the answer to the one before."""
     took_at: float = 0.0
     """When it took that task, by `time.time`."""
     idle_since: float = 0.0
@@ -152,6 +154,20 @@ class Poller:
         """Count a task that was handled elsewhere."""
         with self._lock:
             self._count(error)
+
+    @property
+    def polls_next(self) -> bool:
+        """Whether the calling thread is one of its own and polls again after its task, as it looks now."""
+        thread = threading.current_thread()
+        return isinstance(thread, _Thread) and thread in self._threads and self._goes_on(thread)
+
+    def take_next(self, answer: Mapping[str, Any]) -> None:
+        """Take what the poll gave that was carried out with an answer: its task is the next one of the calling thread,
+        which is one of its own."""
+        thread = threading.current_thread()
+        if answer.get("taskToken"):
+            assert isinstance(thread, _Thread)
+            thread.next_task = answer
 
     def stop(self) -> None:
         """Take no more tasks after those in progress. The service must release the polls that wait."""
@@ -278,9 +294,9 @@ class Poller:
         assert isinstance(thread, _Thread)
         thread.idle_since = time.monotonic()
         pause = self._first_pause
-        while self._goes_on(thread) or not self._leave(thread):
+        while thread.next_task is not None or self._goes_on(thread) or not self._leave(thread):
             try:
-                task = self._poll()
+                task, thread.next_task = thread.next_task or self._poll(), None
                 pause = self._first_pause
             except Exception as error:  # a poller must poll: of boto3, of a proxy, … nobody can list them
                 if self._stopping.is_set():

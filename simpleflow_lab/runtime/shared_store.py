@@ -186,16 +186,18 @@ class SharedStore(DelegatingService):
                 self.session.open_again()
 
     def _poll_at(self, engine: WatchableService, operation: str, request: Mapping[str, Any]) -> Answer:
-        """Poll, and note the task that was given, so that the next owner is told of it."""
+        if isinstance(engine, EngineClient):
+            return self._noting_task(engine, lambda number: engine.poll(operation, request, number))
+        return self._noting_task(engine, lambda number: call_operation(engine, operation, request))
+
+    def _noting_task(self, engine: WatchableService, poll: Callable[[int], Answer]) -> Answer:
+        """Poll, and note the task that was given, so that the next owner is told of it. `poll` is given a number."""
         polled = id(engine)
         with self._polls_lock:
             self._polls_at[polled] += 1
         try:
             with self.session.polling() as number:
-                if isinstance(engine, EngineClient):
-                    answer = engine.poll(operation, request, number)
-                else:
-                    answer = call_operation(engine, operation, request)
+                answer = poll(number)
                 token = answer.get("taskToken")
                 if token is not None:
                     self.session.took(token)
@@ -225,14 +227,45 @@ class SharedStore(DelegatingService):
             )
         )
 
-    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+    def answer_decision_task(self, *, then_poll: Structure | None = None, **request: Unpack[DecisionAnswer]) -> Answer:
         """See `WatchableService`."""
         self.session.flush()
-        return self._answered(request["taskToken"], lambda engine: engine.answer_decision_task(**request))
 
-    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+        def answer(engine: WatchableService) -> Answer:
+            answered = self._answer_and_poll(engine, "respond_decision_task_completed", request, then_poll)
+            return engine.answer_decision_task(**request) if answered is None else answered
+
+        return self._answered(request["taskToken"], answer)
+
+    def answer_activity_task(self, *, then_poll: Structure | None = None, **request: Unpack[ActivityAnswer]) -> Answer:
         """See `WatchableService`."""
-        return self._answered(request["taskToken"], lambda engine: engine.answer_activity_task(**request))
+
+        def answer(engine: WatchableService) -> Answer:
+            answered = self._answer_and_poll(engine, "respond_activity_task_completed", request, then_poll)
+            return engine.answer_activity_task(**request) if answered is None else answered
+
+        return self._answered(request["taskToken"], answer)
+
+    def _answer_and_poll(
+        self,
+        engine: WatchableService,
+        operation: str,
+        request: DecisionAnswer | ActivityAnswer,
+        then_poll: Structure | None,
+    ) -> Answer | None:
+        """Answer a task of another process's engine and poll, in one request; gives what the poll gives.
+
+        `None`, and nothing is answered, if the caller does not ask for it, this process owns the store, or the owner
+        can't.
+        """
+        if then_poll is None or not isinstance(engine, EngineClient):
+            return None
+        try:
+            return self._noting_task(
+                engine, lambda number: engine.answer_and_poll(operation, request, then_poll, number)
+            )
+        except UnknownOperationException:  # an owner of an earlier version
+            return None
 
     def _answered(self, token: str, answer: Callable[[WatchableService], Answer]) -> Answer:
         """Answer a task, which this process holds no longer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from simpleflow_lab.exceptions import UsageError
@@ -230,6 +230,18 @@ class Worker(abc.ABC):
     @abc.abstractmethod
     def _handle(self, task: Mapping[str, Any]) -> str | None:
         """Handle a task; gives the error with which it failed, or `None`."""
+
+    @property
+    @abc.abstractmethod
+    def _poll_request(self) -> Mapping[str, Any]:
+        """The request of a poll."""
+
+    def _answered(self, answer: Callable[..., Mapping[str, Any]], **members: Any) -> None:
+        """Give an answer with these members; a service that can carries out the next poll with it."""
+        if self.poller.polls_next:
+            self.poller.take_next(answer(**members, then_poll=self._poll_request))
+        else:
+            answer(**members)
 
     @abc.abstractmethod
     def _at_end(self) -> None:

@@ -62,11 +62,11 @@ class HistoryPolling(DelegatingService):
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, self._longest_pause)
 
-    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+    def answer_decision_task(self, *, then_poll: Structure | None = None, **request: Unpack[DecisionAnswer]) -> Answer:
         """Complete a decision task. When it returns, the decisions are on disk."""
         return self._service.respond_decision_task_completed(**request)
 
-    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+    def answer_activity_task(self, *, then_poll: Structure | None = None, **request: Unpack[ActivityAnswer]) -> Answer:
         """Complete an activity task. When it returns, the result is on disk."""
         return self._service.respond_activity_task_completed(**request)
 

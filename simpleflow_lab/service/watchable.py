@@ -64,19 +64,24 @@ class WatchableService(SWFService, Protocol):
         """
         ...
 
-    def answer_decision_task(self, **request: Unpack[DecisionAnswer]) -> Answer:
+    def answer_decision_task(self, *, then_poll: Structure | None = None, **request: Unpack[DecisionAnswer]) -> Answer:
         """Complete a decision task like `respond_decision_task_completed`, for a decider of ours.
 
         It may return before the decisions are on disk. Nothing that follows from them begins before they are, and if
         they are lost with the process, the next decider makes the same ones again.
+
+        `then_poll` is the request of the poll that the caller makes next. A service may carry it out after the answer,
+        and give what it gives: a task, or none yet, and then the caller polls. Other services answer only.
         """
         ...
 
-    def answer_activity_task(self, **request: Unpack[ActivityAnswer]) -> Answer:
+    def answer_activity_task(self, *, then_poll: Structure | None = None, **request: Unpack[ActivityAnswer]) -> Answer:
         """Complete an activity task like `respond_activity_task_completed`, for an activity worker of ours.
 
         It may return before the result is on disk if this process owns the store. Nothing that follows from the result
         begins before it is; if it is lost with the process, so is the worker, whose attempt counts as lost.
+
+        For `then_poll` see `answer_decision_task`.
         """
         ...
 

@@ -220,14 +220,7 @@ def opened(report: Reporter, store: str, before_decision: Callable[[], None] = l
             begun = time.monotonic()
             answer = method(**request)
             waited = time.monotonic() - begun
-            if name.startswith("poll_for") and (token := answer.get("taskToken")):
-                run_id = answer["workflowExecution"]["runId"]
-                if name == "poll_for_activity_task":
-                    tasks[token] = (run_id, answer["activityId"])
-                    report("took", *tasks[token], answer["startedEventId"])
-                else:
-                    tasks[token] = (run_id, answer["startedEventId"])
-            elif name in ("respond_activity_task_completed", "answer_activity_task"):
+            if name in ("respond_activity_task_completed", "answer_activity_task"):
                 if name == "answer_activity_task":
                     service.count_open_workflow_executions(
                         **all_executions
@@ -240,6 +233,13 @@ def opened(report: Reporter, store: str, before_decision: Callable[[], None] = l
             elif name == "start_workflow_execution":
                 report("started", answer["runId"])
                 report("waited", waited)
+            if token := answer.get("taskToken"):  # of a poll, or of the one that an answer has carried out
+                run_id = answer["workflowExecution"]["runId"]
+                if "activityId" in answer:
+                    tasks[token] = (run_id, answer["activityId"])
+                    report("took", *tasks[token], answer["startedEventId"])
+                else:
+                    tasks[token] = (run_id, answer["startedEventId"])
             return answer
 
         setattr(service, name, call)

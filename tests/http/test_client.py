@@ -562,3 +562,90 @@ def test_a_task_whose_response_was_lost_is_given_out_again(engine: EmbeddedSWF, 
     client.hold_session(instance="i", held={"polls": [], "latestPoll": 2, "taskTokens": [again]})
     client.hold_session(instance="i", held={"polls": [], "latestPoll": 2, "taskTokens": []})
     client.respond_decision_task_completed(taskToken=again)
+
+
+# -- an answer and the next poll in one request ------------------------------------------------------------------------
+
+POLL = {"domain": "lab", "taskList": {"name": "list"}}
+
+
+def test_an_answer_brings_the_next_task(client: EngineClient, engine: EmbeddedSWF) -> None:
+    execution = start(engine, "first")
+    token = client.poll_for_decision_task(**POLL)["taskToken"]
+    start(engine, "second")
+    request = {"taskToken": token, "executionContext": "said"}
+    following = client.answer_and_poll("respond_decision_task_completed", request, POLL, 1)
+    assert following["workflowExecution"]["workflowId"] == "second"
+    assert following["events"][0]["eventTimestamp"].tzinfo is datetime.UTC
+    assert engine.describe_workflow_execution(domain="lab", execution=execution)["latestExecutionContext"] == "said"
+    last = client.answer_and_poll("respond_decision_task_completed", {"taskToken": following["taskToken"]}, POLL, 2)
+    assert "taskToken" not in last
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "poll", "fault"),
+    [
+        ("respond_activity_task_completed", {"taskToken": "none"}, POLL, ValidationException),
+        ("respond_decision_task_completed", {"taskToken": ""}, POLL, ValidationException),
+        ("respond_decision_task_completed", {}, {"domain": "lab"}, ValidationException),
+        ("respond_decision_task_completed", {"decisions": [{"decisionType": "no"}]}, POLL, ValidationException),
+        ("signal_workflow_execution", {}, POLL, ValidationException),
+    ],
+    ids=["no token", "an empty token", "no task list", "a decision that there is not", "no answer"],
+)
+def test_what_is_wrong_in_an_answer_or_its_poll_changes_nothing(client, engine, operation, request_, poll, fault):
+    start(engine, "first")
+    token = client.poll_for_decision_task(**POLL)["taskToken"]
+    start(engine, "second")
+    with pytest.raises(fault):
+        client.answer_and_poll(operation, {"taskToken": token, **request_}, poll, 1)
+    assert engine.count_pending_decision_tasks(**POLL)["count"] == 1
+    client.respond_decision_task_completed(taskToken=token)
+
+
+def test_an_answer_that_is_refused_polls_for_nothing(client: EngineClient, engine: EmbeddedSWF) -> None:
+    start(engine, "first")
+    token = client.poll_for_decision_task(**POLL)["taskToken"]
+    client.respond_decision_task_completed(taskToken=token)
+    start(engine, "second")
+    with pytest.raises(UnknownResourceFault):
+        client.answer_and_poll("respond_decision_task_completed", {"taskToken": token}, POLL, 1)
+    assert engine.count_pending_decision_tasks(**POLL)["count"] == 1
+
+
+def test_a_poll_that_is_refused_after_an_answer_leaves_it_answered(client, engine):
+    execution = start(engine)
+    token = client.poll_for_decision_task(**POLL)["taskToken"]
+    elsewhere = {**POLL, "domain": "nowhere"}
+    assert client.answer_and_poll("respond_decision_task_completed", {"taskToken": token}, elsewhere, 1) == {}
+    events = engine.get_workflow_execution_history(domain="lab", execution=execution)["events"]
+    assert events[-1]["eventType"] == "DecisionTaskCompleted"
+
+
+MAPS = """
+import sys
+from simpleflow_lab import Lab, Workflow, activity
+
+@activity.with_attributes(name="maps.add", version="1", task_list="maps")
+def add(a):
+    return a + 1
+
+class Maps(Workflow):
+    name = "maps"
+    task_list = "maps"
+    def run(self, n):
+        return sum(future.result for future in self.map(add, range(n)))
+
+with Lab(sys.argv[1]) as lab:
+    assert lab.start(Maps, 20).result(100) == 210
+"""
+
+
+def test_the_workers_of_a_client_answer_and_poll_in_one_request(tmp_path, caplog):
+    store = tmp_path / "lab.sqlite"
+    caplog.set_level("DEBUG", logger="simpleflow_lab.http.server")
+    with Lab(store):
+        subprocess.run([sys.executable, "-c", MAPS, str(store)], cwd=ROOT, timeout=120, check=True)
+    sent = [record.getMessage() for record in caplog.records]
+    assert sent.count("SimpleflowLab.AnswerAndPoll: 200") >= 21  # 20 activities and their decisions
+    assert not any("RespondActivityTaskCompleted" in each for each in sent)

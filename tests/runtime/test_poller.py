@@ -204,3 +204,32 @@ def test_a_system_without_further_threads_goes_on_with_those_that_it_has(serve):
     finally:
         threading.stack_size(of_one_thread)
     assert poller.thread_count == 1
+
+
+def test_a_task_that_came_with_an_answer_is_handled_before_the_next_poll(serve):
+    polled = Polled()
+    handled, looked = [], []
+    plain = polled.handle
+
+    def handle(task):
+        handled.append(task["taskToken"])
+        looked.append(poller.polls_next)
+        plain(task)
+        if task["taskToken"] == "1":
+            poller.take_next({"taskToken": "with the answer"})
+            poller.stop()
+        else:
+            looked.append(poller.polls_next)
+            poller.take_next({"startedEventId": 0})
+
+    polled.handle = handle
+    poller = serve(polled, 1)
+    polled.go_on.set()
+    polled.tasks.put(1)
+    polled.tasks.put(2)
+    assert poller.join(LONG)
+    polled.until(lambda: polled.ends == 1)
+    assert handled == ["1", "with the answer"]  # although it was stopped meanwhile
+    assert looked == [True, False, False]
+    assert not poller.polls_next  # this thread is none of its own
+    assert poller.done == 2
