@@ -377,7 +377,7 @@ class EngineClient(DelegatingService):
         except (OSError, ResponseError) as error:
             self._unreachable(str(error) or type(error).__name__)
         try:
-            response = json.loads(content) if content else {}
+            response = json.loads(content.decode()) if content else {}
         except (ValueError, RecursionError):
             self._unreachable(f"a response with status {status} that is not JSON")
         if not isinstance(response, dict):

@@ -10,10 +10,11 @@ next could be the response to another request.
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import select
 import socket
+import struct
 import threading
 import time
 import weakref
@@ -37,7 +38,12 @@ CHECK_SECONDS: Final = 2.5
 WaitOn = Callable[[float], None]
 """Called with the seconds since a request was sent, while no response comes; it raises to end the wait."""
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?\r\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?")
+_PART: Final = 1 << 14
+"""Bytes that are read at once of the beginning of a response: most are not longer."""
+MAX_PART: Final = 1 << 20
+"""Most bytes that are read at once."""
+_TIMEVAL: Final = struct.Struct("ll")
 
 
 class ResponseError(Exception):
@@ -50,17 +56,15 @@ class _Connection:
     def __init__(self, port: int, *, connect_timeout: float, read_timeout: float | None) -> None:
         self._pid = os.getpid()
         self._used_at = time.monotonic()
+        self._read_timeout = math.inf if read_timeout is None else read_timeout
         self._socket = socket.create_connection((HOST, port), connect_timeout)
         forks.register(self._socket)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(read_timeout)
-        self._responses = self._socket.makefile("rb")
-        self._readable = select.poll()
-        self._readable.register(self._socket, select.POLLIN)
+        limit_waits(self._socket, receive=min(self._read_timeout, CHECK_SECONDS), send=read_timeout)
 
     def __del__(self) -> None:
         # The thread that used it has ended, or the client is gone.
-        if hasattr(self, "_responses"):
+        if hasattr(self, "_socket"):
             self.close()
 
     def is_usable(self) -> bool:
@@ -72,51 +76,44 @@ class _Connection:
 
         Raises `OSError` (`TimeoutError` if nothing came in time), `ResponseError`, and what `wait_on` raises.
         """
-        self._socket.sendall(request)
-        if wait_on is not None:
-            sent_at = time.monotonic()
-            while not self._readable.poll(CHECK_SECONDS * 1000):
-                wait_on(time.monotonic() - sent_at)
-        found = _STATUS_LINE.fullmatch(self._line())
-        if found is None:
-            raise ResponseError("a response that is not HTTP/1.1")
-        length, closes = self._headers()
-        body = self._responses.read(length)
-        if len(body) < length:
-            raise ConnectionResetError("the response ends too early")
+        try:
+            self._socket.sendall(request)
+        except BlockingIOError:
+            raise TimeoutError("the request was not taken in time") from None
+        read = self._receive(_PART, wait_on)
+        while (end := read.find(b"\r\n\r\n")) < 0:
+            _check_begun(read)
+            more = self._receive(_PART)
+            if not more:
+                raise ConnectionResetError("it closed the connection without a response")
+            read += more
+        status_line, *headers = read[:end].split(b"\r\n")
+        status = _status(status_line)
+        length, closes = _meaning(headers)
+        parts, left = [read[end + 4 :]], length - (len(read) - end - 4)
+        while left > 0:
+            more = self._receive(min(left, MAX_PART))
+            if not more:
+                raise ConnectionResetError("the response ends too early")
+            parts.append(more)
+            left -= len(more)
+        if left < 0:
+            raise ResponseError("a response that goes on after its length")
         self._used_at = time.monotonic()
-        return int(found[1]), body, closes
+        return status, b"".join(parts), closes
 
-    def _line(self) -> bytes:
-        line = self._responses.readline(MAX_LINE)
-        if not line.endswith(b"\n"):
-            if len(line) >= MAX_LINE:
-                raise ResponseError(f"a header of more than {MAX_LINE} bytes")
-            raise ConnectionResetError("it closed the connection without a response")
-        return line
-
-    def _headers(self) -> tuple[int, bool]:
-        """Read all headers: the length of the body, and whether the server closes the connection after it."""
-        length, closes = None, False
-        for _ in range(MAX_HEADERS):
-            line = self._line()
-            if line == b"\r\n":
-                break
-            name, _, value = line.partition(b":")
-            match name.lower():
-                case b"content-length":
-                    length = value.strip()
-                case b"connection":
-                    closes = value.strip().lower() == b"close"
-                case b"transfer-encoding":
-                    raise ResponseError("a response in pieces")
-        else:
-            raise ResponseError(f"a response with more than {MAX_HEADERS} headers")
-        if length is None or not length.isdigit():
-            raise ResponseError("a response without a length")
-        if len(length) > len(str(MAX_RESPONSE)) or int(length) > MAX_RESPONSE:
-            raise ResponseError(f"a response of more than {MAX_RESPONSE} bytes")
-        return int(length), closes
+    def _receive(self, most: int, wait_on: WaitOn | None = None) -> bytes:
+        """What comes next, at most so many bytes; none if the server has closed the connection."""
+        began = time.monotonic()
+        while True:
+            try:
+                return self._socket.recv(most)
+            except BlockingIOError:  # nothing has come for a while
+                waited = time.monotonic() - began
+                if wait_on is not None:
+                    wait_on(waited)
+                elif waited >= self._read_timeout:
+                    raise TimeoutError("nothing came in time") from None
 
     def interrupt(self) -> None:
         """End what another thread of this process waits for on this connection."""
@@ -128,8 +125,61 @@ class _Connection:
 
     def close(self) -> None:
         """Close this process's copy of the connection."""
-        self._responses.close()
         self._socket.close()
+
+
+def limit_waits(connection: socket.socket, *, receive: float | None, send: float | None) -> None:
+    """Let a connection's calls that receive, and those that send, raise `BlockingIOError` after so many seconds.
+
+    The kernel keeps the time: with a timeout of Python's each call would be two system calls.
+    """
+    connection.settimeout(None)
+    for option, seconds in ((socket.SO_RCVTIMEO, receive), (socket.SO_SNDTIMEO, send)):
+        microseconds = 0 if seconds is None else max(round(seconds * 1e6), 1)
+        connection.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(*divmod(microseconds, 1_000_000)))
+
+
+def _status(line: bytes) -> int:
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise ResponseError("a response that is not HTTP/1.1")
+    return int(found[1])
+
+
+def _check_begun(read: bytes) -> None:
+    """Raise an error for the beginning of a response whose headers will not be read to their end."""
+    if not read:
+        raise ConnectionResetError("it closed the connection without a response")
+    first, newline, rest = read.partition(b"\r\n")
+    if newline:
+        _status(first)
+    if len(read) - (read.rfind(b"\n") + 1) >= MAX_LINE:
+        raise ResponseError(f"a header of more than {MAX_LINE} bytes")
+    if rest.count(b"\n") >= MAX_HEADERS:
+        raise ResponseError(f"a response with more than {MAX_HEADERS} headers")
+
+
+def _meaning(headers: list[bytes]) -> tuple[int, bool]:
+    """The length of the body that these headers tell, and whether the server closes the connection after it."""
+    length, closes = None, False
+    if len(headers) > MAX_HEADERS:
+        raise ResponseError(f"a response with more than {MAX_HEADERS} headers")
+    for header in headers:
+        if len(header) >= MAX_LINE:
+            raise ResponseError(f"a header of more than {MAX_LINE} bytes")
+        name, _, value = header.partition(b":")
+        match name.lower():
+            case b"content-length":
+                length = value.strip()
+            case b"connection":
+                closes = value.strip().lower() == b"close"
+            case b"transfer-encoding":
+                raise ResponseError("a response in pieces")
+    if length is None or not length.isdigit():
+        raise ResponseError("a response without a length")
+    if len(length) > len(str(MAX_RESPONSE)) or int(length) > MAX_RESPONSE:
+        raise ResponseError(f"a response of more than {MAX_RESPONSE} bytes")
+    return int(length), closes
 
 
 class Connections:

@@ -9,6 +9,7 @@ before a colon, two lengths, a line or a head that is too long.
 
 from __future__ import annotations
 
+import functools
 import re
 from io import BufferedIOBase
 from typing import Final, NamedTuple
@@ -59,6 +60,12 @@ def read_request_head(connection: BufferedIOBase) -> RequestHead | None:
     return RequestHead(found[1].decode(), found[2].decode(), headers, keeps)
 
 
+@functools.lru_cache(maxsize=256)  # there are few, in request after request
+def _name(raw: bytes) -> str | None:
+    """The name of a header in lower case; `None` if it can't be one."""
+    return None if _NAME.fullmatch(raw) is None else raw.decode().lower()
+
+
 def _headers(connection: BufferedIOBase) -> dict[str, str]:
     headers: dict[str, str] = {}
     size = 0
@@ -72,9 +79,10 @@ def _headers(connection: BufferedIOBase) -> dict[str, str]:
         if not line.endswith(b"\n"):
             raise RequestHeadError(431 if len(line) == MAX_LINE else 400, "a header is too long, or cut off")
         raw, colon, value = line.partition(b":")
-        if not colon or _NAME.fullmatch(raw) is None:
+        name = _name(raw) if colon else None
+        if name is None:
             raise RequestHeadError(400, "a line of the head is no header")
-        name, text = raw.decode().lower(), value.strip().decode("latin-1")
+        text = value.strip().decode("latin-1")
         if name in headers:
             if name in _ONCE:
                 raise RequestHeadError(400, f"two headers {name}")

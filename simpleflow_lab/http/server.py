@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import http
 import json
 import logging
@@ -46,6 +47,7 @@ from simpleflow_lab.exceptions import (
 from simpleflow_lab.http import connection_file as names
 from simpleflow_lab.http import forks
 from simpleflow_lab.http.connection_file import write_connection_file
+from simpleflow_lab.http.connections import limit_waits
 from simpleflow_lab.http.request_head import RequestHead, RequestHeadError, read_request_head
 from simpleflow_lab.http.signature import SignatureError, check_signature
 from simpleflow_lab.http.store_keys import Keys, new_keys
@@ -275,8 +277,7 @@ class _Rejected(Exception):
 class _Handler(socketserver.StreamRequestHandler):
     """One connection."""
 
-    timeout = IDLE_SECONDS
-    wbufsize = 1 << 16  # a response is one write
+    wbufsize = 0  # a response is one write
     disable_nagle_algorithm = True
     server: _Server
     _head: RequestHead
@@ -292,8 +293,6 @@ class _Handler(socketserver.StreamRequestHandler):
                 head = read_request_head(self.rfile)
             except RequestHeadError as error:
                 self._refuse(_Rejected(error.status, "BadRequest", str(error)))
-                return
-            except TimeoutError:
                 return
             if head is None:
                 return
@@ -346,7 +345,7 @@ class _Handler(socketserver.StreamRequestHandler):
             raise _Rejected(413, TOO_LARGE, f"a request has at most {MAX_BODY} bytes")
         if headers.get("expect", "").lower() == "100-continue":
             self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(int(length)) or b""
         if len(body) < int(length):
             raise ConnectionResetError("the connection ended within a request")
         return body
@@ -390,7 +389,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 raise UnknownOperationException
             operation = found[1]
         try:
-            request = json.loads(body or b"{}")
+            request = json.loads(body.decode() or "{}")
         except (ValueError, RecursionError):
             raise SerializationException("the request is not JSON") from None
         if not isinstance(request, dict):
@@ -445,13 +444,14 @@ class _Handler(socketserver.StreamRequestHandler):
         if "connection" in arguments and self._session != arguments["instance"]:
             # However long the client is suspended, the connection stays.
             self._session = arguments["instance"]
-            self.connection.settimeout(None)
+            limit_waits(self.connection, receive=None, send=None)
         return response if operation.result is None else {operation.result: response}
 
     def setup(self) -> None:
         """Begin to serve a connection."""
         forks.register(self.request)
         super().setup()
+        limit_waits(self.connection, receive=IDLE_SECONDS, send=IDLE_SECONDS)
 
     def finish(self) -> None:
         """Close the connection, and end the session that depended on it."""
@@ -472,20 +472,24 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def _send(self, status: int, response: Mapping[str, Any] | None) -> None:
         body = b"" if response is None else json.dumps(response, default=_json).encode()
-        lines = [
-            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}",
-            f"Content-Type: {CONTENT_TYPE}",
-            f"x-amzn-RequestId: {uuid.uuid4()}",
-            f"Content-Length: {len(body)}",
-        ]
-        if not self._keeps_connection:
-            lines.append("Connection: close")
+        head = (
+            f"{_response_head(status, self._keeps_connection)}x-amzn-RequestId: {uuid.uuid4()}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
         try:
-            self.wfile.write("\r\n".join([*lines, "", ""]).encode("ascii") + body)
-            self.wfile.flush()
+            self.wfile.write(head.encode("ascii") + body)
         except OSError:
             self._keeps_connection = False
         logger.debug("%s: %d", self._head.headers.get("x-amz-target") if hasattr(self, "_head") else None, status)
+
+
+@functools.cache
+def _response_head(status: int, keeps_connection: bool) -> str:
+    """The first lines of a response."""
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}", f"Content-Type: {CONTENT_TYPE}"]
+    if not keeps_connection:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, ""])
 
 
 def _nothing() -> None:

@@ -318,10 +318,10 @@ def test_an_owner_that_dies_between_two_calls_is_unreachable(tmp_path):
 
 
 class ClientOfAnOlderOwner(EngineClient):
-    def _post(self, target, request, held=0.0):
+    def _post(self, target, request, *more):
         if target == WAIT_FOR_HISTORY:
             raise UnknownOperationException
-        return super()._post(target, request, held)
+        return super()._post(target, request, *more)
 
 
 def test_the_history_of_an_owner_that_cannot_wait_is_read_until_it_grows(endpoint, engine):
