@@ -135,6 +135,7 @@ class StoreConnection:
                 self._take_ownership()
                 return
             except StoreInUseError as in_use:
+                attempted_at = time.monotonic()
                 try:
                     self._connect_to_owner()
                     return
@@ -142,9 +143,10 @@ class StoreConnection:
                     if "this process" in in_use.owner:
                         raise in_use from None
                     now = time.monotonic()
+                    pid = owner_pid(self.path)
+                    deadline += now - attempted_at  # who waits for an owner that then ends looks for the next one
                     if served_elsewhere:  # by a process that is about to own it
                         deadline = now + self._owner_seconds
-                    pid = owner_pid(self.path)
                     if pid is not None and is_stopped(pid):
                         deadline = now + self._owner_seconds
                         if stopped is None or stopped.pid != pid:

@@ -236,3 +236,15 @@ def test_a_shell_goes_on_when_the_owner_does(store, owner):
     assert shell.returncode == 0
     assert "shown" in output
     assert rest == ""
+
+
+def test_who_opens_a_store_owns_it_when_the_owner_ends_that_it_has_waited_for(store, owner, threads):
+    """However long it has waited for that one, it looks for the next owner as if it had just come."""
+    said: queue.Queue[str] = queue.Queue()
+    stop(owner)
+    opened = threads.submit(SharedStore.open, str(store), owner_seconds=1.0, tell=said.put)
+    assert "is stopped" in said.get(timeout=LONG)
+    owner.kill()
+    shared = opened.result(LONG)
+    assert shared.engine is not None
+    shared.close()
