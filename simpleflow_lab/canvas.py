@@ -25,7 +25,7 @@ from simpleflow_lab.task import ActivityTask, ChildWorkflowTask, Task, WorkflowT
 
 
 class Submitter(Protocol):
-    """What takes tasks: the executor of a workflow."""
+    """An object that takes tasks: the executor of a workflow."""
 
     def submit(self, task: Task) -> Future:
         """Take a task; gives its future at once."""

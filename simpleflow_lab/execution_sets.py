@@ -130,7 +130,7 @@ class Executions(Sequence[HistoryViews]):
         return self._combined(lambda execution: execution.decisions(timezone=timezone))
 
     def critical_path(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
-        """Where the time of each execution went; see `views.path_tables.critical_path_table`."""
+        """The critical paths of all, a row per segment; see `views.path_tables.critical_path_table`."""
         return self._combined(lambda execution: execution.critical_path(timezone=timezone))
 
     def unhandled_failures(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
@@ -283,7 +283,7 @@ def selected(
     status: str | Sequence[str] | None,
     tags: Iterable[str],
 ) -> Iterator[Mapping[str, Any]]:
-    """Those of SWF's `executionInfos` for which all of this holds; see `Lab.select_executions`."""
+    """The `executionInfos` of SWF for which all of this holds; see `Lab.select_executions`."""
     statuses = None if status is None else {_status(each) for each in ([status] if isinstance(status, str) else status)}
     wanted = {tags} if isinstance(tags, str) else set(tags)
     for info in infos:

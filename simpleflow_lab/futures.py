@@ -264,7 +264,7 @@ class Future:
 
     @property
     def waiter(self) -> Waiter | None:
-        """What suspends the code that waits for this future, or `None` outside of a workflow."""
+        """The waiter that suspends code which waits for this future; `None` outside of a workflow."""
         return self._waiter
 
     def set_running(self) -> None:

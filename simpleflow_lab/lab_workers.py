@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LabWorkers(ABC):
-    """What a Lab does for task lists: each has a decider or an activity worker here, or both."""
+    """The part of a Lab about task lists: each has a decider or an activity worker here, or both."""
 
     _pool: WorkerPool
     service: WatchableService

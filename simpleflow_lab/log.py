@@ -25,7 +25,7 @@ END: Final = "\033[0m"
 
 
 class ColorModes:
-    """When `colorize` gives colours."""
+    """The modes of `colorize`: when it gives colours."""
 
     AUTO: Final = "auto"
     """If standard output is a terminal."""

@@ -149,7 +149,7 @@ class RecordedExecution(HistoryViews):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def ids(self, workflow_id: str = "", run_id: str = "") -> tuple[str, str]:
-        """Of which execution it is: these ids or, if none is given, those that its file names, or empty ones."""
+        """The ids of its execution: these or, if none is given, those that its file names, or empty ones."""
         from simpleflow_lab.debugger.recorded_test import execution_in
 
         if workflow_id or run_id or self.path is None:

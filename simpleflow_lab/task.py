@@ -198,7 +198,7 @@ class TaskFailureContext:
     """
 
     class Decision(Enum):
-        """How the task goes on; upstream's names."""
+        """The ways in which a failed task goes on; upstream's names."""
 
         none = 0
         """The task's own `retry` and `raises_on_failure` decide."""
@@ -270,7 +270,7 @@ class TaskFailureContext:
 
     @property
     def retry_count(self) -> int | None:
-        """How often it was tried again so far: 0 when the first attempt failed."""
+        """The number of retries so far: 0 when the first attempt failed."""
         return self.event.get("retry")
 
     @property

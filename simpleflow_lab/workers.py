@@ -34,7 +34,7 @@ class Workers(ListingView[Worker]):
     """Deciders and activity workers of this process, the stopped ones, too. It displays itself as a table."""
 
     def of(self, task_list: str) -> Workers:
-        """Those of one task list."""
+        """The workers of one task list."""
         return Workers(worker for worker in self if worker.task_list == task_list)
 
     def scale(self, count: int) -> None:
@@ -127,7 +127,7 @@ class TaskListPoller:
 
     @property
     def state(self) -> str:
-        """As that of a `Worker`; `silent` or `idle` of one that is only known by its polls, `starting` or
+        """Its state, as that of a `Worker`; `silent` or `idle` of one that is only known by its polls, `starting` or
         `restarting` of a supervised process that does not serve yet."""
         if self.is_silent:
             return "silent"
@@ -138,12 +138,12 @@ class TaskListPoller:
 
     @property
     def done(self) -> int | None:
-        """How many tasks it has completed, and activities that it has canceled; `None` if that is not known."""
+        """The number of tasks that it has completed, and activities that it has canceled; `None` if not known."""
         return None if self.does is None else self.does["done"]
 
     @property
     def failed(self) -> int | None:
-        """How many activities failed, or how often a decision could not be made; `None` if that is not known."""
+        """The number of activities that failed, or of decisions that could not be made; `None` if it is not known."""
         return None if self.does is None else self.does["failed"]
 
     @property
@@ -161,7 +161,7 @@ class Pollers(ListingView[TaskListPoller]):
     """Who polls which task list of a domain, in every process. It displays itself as a table."""
 
     def of(self, task_list: str) -> Pollers:
-        """Those of one task list."""
+        """The pollers of one task list."""
         return Pollers(poller for poller in self if poller.task_list == task_list)
 
     def listing(self) -> Listing:

@@ -51,7 +51,7 @@ _GRACE: Final = 1.0
 
 
 def code_of(definition: type[Workflow]) -> str:
-    """What the code of a workflow is, with all that it uses: while it is the same text, a check finds the same."""
+    """A digest of the code of a workflow and all that it uses: while it is the same, a check finds the same."""
     return fingerprint(definition)
 
 
@@ -189,7 +189,7 @@ class _Checking:
 
     @property
     def total(self) -> int:
-        """How many there are to be checked."""
+        """The number of executions to be checked."""
         return len(self._recorded) - self.left_out
 
     def run(self, seconds: float | None) -> str | None:

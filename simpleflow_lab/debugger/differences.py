@@ -52,7 +52,7 @@ class StepDifference(ListingView[Difference]):
         return f"steps {self.first} and {self.second} are the same"
 
     def of(self, kind: str) -> list[Difference]:
-        """Those of one kind: `future`, `local`, `waits` or `command`."""
+        """The differences of one kind: `future`, `local`, `waits` or `command`."""
         return [each for each in self if each.kind == kind]
 
     def listing(self) -> Listing:
@@ -68,7 +68,7 @@ class StepDifference(ListingView[Difference]):
 
 
 def difference(first: DecisionRecord, second: DecisionRecord) -> StepDifference:
-    """What is different; both records have the values of local variables."""
+    """The differences of two records, which both have the values of local variables."""
     found = [
         *_of_futures(first.futures, second.futures),
         *_of_locals(first.suspended, second.suspended),

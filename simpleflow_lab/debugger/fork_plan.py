@@ -82,7 +82,7 @@ class _Task:
 
     @property
     def last(self) -> HistoryEvent | None:
-        """How it closed; `None` while it is open."""
+        """The event that closed it; `None` while it is open."""
         return self.outcomes[-1][1] if self.outcomes and not self.is_open else None
 
     @property
@@ -187,8 +187,11 @@ class Planner:
         return self._made(at=at_words, until=self._last_id(), replace=replace, again=again, whole=whole)
 
     def plan_until(self, until: datetime.datetime | None) -> ForkPlan:
-        """What a fork of a child inherits whose parent is forked: what it had recorded by this time; without one, of a
-        child that failed what its own first failure leaves, and of any other all that it had recorded."""
+        """The plan for a child whose parent is forked: its fork inherits what the child had recorded by this time.
+
+        Without a time, the fork of a child that failed inherits what the first failure leaves, and that of any other
+        all that was recorded.
+        """
         if until is None and self.close_status == "FAILED":
             return self.plan(None, {})
         seen = sum(1 for event in self._history if until is None or event.timestamp <= until)

@@ -51,7 +51,7 @@ class Frame:
         return self._copied
 
     def some_locals(self, names: Iterable[str]) -> _Locals:
-        """Those of its local variables that have these names."""
+        """Its local variables of these names, as far as there are any."""
         found = _Locals((name, copy.deepcopy(self._values[name], self._memo)) for name in names if name in self._values)
         found.left_out = self._left_out
         return found

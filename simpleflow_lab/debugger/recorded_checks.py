@@ -107,7 +107,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
 
     @property
     def different(self) -> Sequence[RecordedCheck]:
-        """Those in which the code decides otherwise, or which can't be replayed."""
+        """The checks in which the code decides otherwise, or which can't be replayed."""
         return tuple(check for check in self if not check.is_same)
 
     @property

@@ -58,17 +58,17 @@ class WhatIf(LineView):
 
     @property
     def status(self) -> str:
-        """How it closed in the simulation: SWF's close status, or OPEN."""
+        """Its status in the simulation: SWF's close status, or OPEN."""
         return self.history.close_status or "OPEN"
 
     @property
     def seconds(self) -> float:
-        """How long it would have taken."""
+        """The seconds that it would have taken."""
         return _seconds(self._simulated.history)
 
     @property
     def recorded_seconds(self) -> float:
-        """How long it took."""
+        """The seconds that it took."""
         return _seconds(self._recorded.history)
 
     @property

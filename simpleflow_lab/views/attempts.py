@@ -128,7 +128,7 @@ class Attempt(NamedTuple):
 
     @property
     def last_state_at(self) -> datetime.datetime:
-        """When it came into its state."""
+        """The time at which it came into its state."""
         return self.closed or self.started or self.scheduled
 
 
@@ -143,7 +143,7 @@ class AttemptColumns:
 
     @classmethod
     def of(cls, records: Iterable[Attempt]) -> AttemptColumns:
-        """Those of these records."""
+        """The columns of these records."""
         attempts = cls.__new__(cls)
         attempts.records = tuple(records)
         attempts.made = {}

@@ -61,8 +61,8 @@ class Comparison(LineView):
 
 
 def compare(a: History | FoldedHistory, b: History | FoldedHistory, *, call: str = "comparison") -> Comparison:
-    """What is different in `a`, seen from `b`. `call` is what gives this comparison where it is shown; empty if nothing
-    does. Raises `HistoryError` if an event refers to nothing known."""
+    """The differences of `a` from `b`. `call` is the expression that gives this comparison where it is shown; empty if
+    none does. Raises `HistoryError` if an event refers to nothing known."""
     folded, other = fold_history(a), fold_history(b)
     differences = task_differences(folded, other)
     lines = [_status(folded, other), *_divergence(folded, other, differences, call), *_parts(folded, other)]

@@ -63,7 +63,7 @@ class Segment(NamedTuple):
     end: datetime.datetime
     """When it ends: where the next one begins."""
     seconds: float
-    """How long it is."""
+    """Its length in seconds."""
     id: str | None = None
     """Id of the task, child, timer or request, name of the signal; `None` of decisions."""
     name: str | None = None
@@ -102,7 +102,7 @@ class CriticalPath:
         }
 
     def seconds(self) -> float:
-        """How long all of it is."""
+        """The length of the whole path in seconds."""
         return sum(segment.seconds for segment in self.segments)
 
 

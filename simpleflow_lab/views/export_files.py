@@ -23,7 +23,7 @@ from simpleflow_lab.views.text_tables import visible
 
 
 class Viewed(Protocol):
-    """What is exported: anything with the views of a history."""
+    """An object that can be exported: it has the views of a history."""
 
     def history(self) -> History:
         """The events."""

@@ -128,6 +128,6 @@ def utc_time(when: datetime.datetime | None) -> str:
     return f"{when.isoformat(' ', 'milliseconds').removesuffix('+00:00')} UTC"
 
 
-def count(number: int, noun: str) -> str:
-    """`1 task`, `2 tasks`, `1,200 tasks`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 task`, `2 tasks`, `1,200 tasks`; `plural` is that of a noun which takes no `s`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -79,7 +79,7 @@ class FoldedHistory:
 
     @cached_property
     def task_columns(self) -> AttemptColumns:
-        """Those of `tasks`."""
+        """The columns of `tasks`."""
         are_all = not self.reused and TIMER not in self.columns.by_name["kind"]
         return self.columns if are_all else AttemptColumns.of(self.tasks)
 
@@ -288,7 +288,7 @@ class _Attempts:
             self._contexts.append(context)
 
     def unhandled_ids(self, events: Sequence[HistoryEvent]) -> frozenset[str] | None:
-        """Of an execution that these events close, ids of the tasks whose failures went unhandled, as the latest
+        """The ids of the tasks whose failures went unhandled, of an execution that these events close, as the latest
         decider wrote them down; `None` if it completed and none did.
 
         Our replay records them in the `executionContext` of its decision tasks: `{"simpleflow_lab":

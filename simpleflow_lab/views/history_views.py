@@ -44,7 +44,7 @@ def _as_it_is(execution: HistoryViews, to_do: str) -> str:
 
 
 class HistoryViews(ABC):
-    """What has a history and can be viewed. Tables are pandas; durations are in seconds.
+    """An execution with its history, and the views of it. Tables are pandas frames; durations are in seconds.
 
     Their times are in UTC, or in the zone that `timezone` names, as in `tasks(timezone="Europe/Berlin")`. With
     `timezone=None` they are in UTC and without a zone, as Excel takes them: `tasks(timezone=None).to_excel(…)`.
@@ -63,7 +63,7 @@ class HistoryViews(ABC):
         """The events so far."""
 
     def ids(self) -> tuple[str, str]:
-        """Of which execution it is, by its workflow id and its run id; empty where that is not known."""
+        """The workflow id and the run id of its execution; empty where they are not known."""
         return self.workflow_id, self.run_id
 
     def _folded(self) -> FoldedHistory:
@@ -78,7 +78,7 @@ class HistoryViews(ABC):
         return ()
 
     def waiting_for(self) -> Waits:
-        """What it waits for, as its history shows it; empty if it has closed. See `views.waiting.Wait`."""
+        """Its waits, as its history shows them; empty if it has closed. See `views.waiting.Wait`."""
         from simpleflow_lab.views.waiting import Waits
 
         folded = self._folded()
@@ -115,7 +115,7 @@ class HistoryViews(ABC):
         return _in_zone(critical_path_table(self._folded()), timezone)
 
     def compare(self, other: HistoryViews) -> Comparison:
-        """What is different in it, seen from another execution: the first task that differs, and what on the critical
+        """The differences of this execution from another one: the first task that differs, and what on the critical
         path took longer. It displays itself; `tasks()` has one row per task. See `views.comparison`. Raises
         `UsageError` for what is no execution."""
         from simpleflow_lab.views.comparison import compare
@@ -153,8 +153,8 @@ class HistoryViews(ABC):
         return concurrency(self._folded(), by=by)
 
     def lineage(self, scheduled_event_id: int) -> Lineage:
-        """What an attempt depended on and what depended on it; each is named by the id of the event that scheduled it,
-        as in `attempts()`. See `views.lineage`."""
+        """The attempts that one depended on, and those that depended on it; each is named by the id of the event that
+        scheduled it, as in `attempts()`. See `views.lineage`."""
         from simpleflow_lab.views.lineage import dependencies_of
 
         return dependencies_of(self._folded()).of(scheduled_event_id)

@@ -354,7 +354,7 @@ def _blocked_in_short(error: Mapping[str, Any], *, is_own: bool) -> str:
 
 
 def _number(number: Any, one: str, several: str) -> str:
-    return "" if not number else f"1 {one}" if number == 1 else f"{number:,} {several}"
+    return count(number, one, several) if number else ""
 
 
 def blocked_wait(error: Mapping[str, Any], *, workflow_id: str, depth: int) -> Wait:

@@ -45,7 +45,7 @@ class Dependencies:
 
     @functools.cached_property
     def after(self) -> Mapping[int, Sequence[int]]:
-        """What depended on each that anything depended on."""
+        """By each attempt that others depended on: those others."""
         after: dict[int, list[int]] = {}
         for each, needed in self.before.items():
             for one in needed:

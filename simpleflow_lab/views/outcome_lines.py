@@ -289,7 +289,7 @@ def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[Explanation
     if not left:
         return
     kinds = Counter(attempt.kind for attempt in left)
-    numbers = " and ".join(_number(kinds[kind], *_NOUNS[kind]) for kind in (*_NOUNS,) if kinds[kind])
+    numbers = " and ".join(count(kinds[kind], *_NOUNS[kind]) for kind in (*_NOUNS,) if kinds[kind])
     were = "was" if len(left) == 1 else "were"
     left.sort(key=lambda attempt: (attempt.kind == TIMER, attempt.started is None))
     queued = sum(attempt.started is None for attempt in left)
@@ -304,10 +304,6 @@ _NOUNS: Final = {
     LAMBDA: ("lambda", "lambdas"),
     TIMER: ("timer", "timers"),
 }
-
-
-def _number(number: int, one: str, several: str) -> str:
-    return f"{number:,} {one if number == 1 else several}"
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
