@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.views.replaced_files import replaced_file
 
 MAX_INPUT_FILE: Final = 1_000_000
 """Bytes of an input file that are read; an execution takes fewer."""
@@ -64,12 +65,13 @@ def _decoded(data: bytes, where: str) -> str:
 
 
 def write_file(path: str, text: str, *, force: bool) -> Path:
-    """Write a file that the user named; gives its path. One that is there is replaced with `force`.
+    """Write a file that the user named, whole or not at all; gives its path. With `force` one that is there goes.
 
     Raises `UsageError`.
     """
     try:
-        unused_path(path, force=force).write_text(text, encoding="utf-8")
+        with replaced_file(unused_path(path, force=force)) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}") from None
     return Path(path)

@@ -327,6 +327,7 @@ _force_option = click.option("--force", is_flag=True, help="Replace the file if 
 def history(session: Session, target: Target, form: str, output_file: str | None, force: bool) -> ExecutionHistory:
     """The history of an execution, all of it."""
     execution = execution_of(session, target)
+    force = force or session.rewrites(output_file)
     text = _FORMS[form](execution)
     file = None if output_file is None else write_file(output_file, text + "\n", force=force)
     return ExecutionHistory(execution=execution, form=form, text=text, file=file, message=_written(file))
@@ -387,6 +388,7 @@ def gantt(session: Session, target: Target, output: str | None, force: bool) -> 
     """The Gantt chart of an execution, with its task table; a page that needs nothing else."""
     execution = execution_of(session, target)
     file = None
+    force = force or session.rewrites(output)
     if output is not None:
         if Path(output).suffix.lower() in _PAGES:
             file = write_file(output, execution.gantt_html(), force=force)

@@ -90,6 +90,7 @@ class Session:
         """How the answer of the command is shown."""
         self.modules: list[str] = []
         """Modules that were imported because the command line named them."""
+        self._written: set[str] = set()
         self._without_store = without_store
         self._started_by_hand = started_by_hand or (lambda: None)
         self._last: Execution | RecordedExecution | None = None
@@ -123,6 +124,14 @@ class Session:
         if module != "__main__" and module not in self.modules:
             self.modules.append(module)
 
+    def rewrites(self, file: str | None) -> bool:
+        """Whether a command that is watched has written this file before, and writes it again."""
+        if file is None or self.output.watch is None:
+            return False
+        is_known = file in self._written
+        self._written.add(file)
+        return is_known
+
     # -- the Lab --
 
     def open(self, store: str | None, domain: str | None, new: bool) -> Lab:
@@ -145,7 +154,7 @@ class Session:
         Raises `UsageError` instead if it is not to be made, unless `new`: the address may be mistyped.
         """
         from simpleflow_lab.lab import Lab
-        from simpleflow_lab.runtime.connection import MEMORY, missing_store
+        from simpleflow_lab.runtime.connection import MEMORY, has_made, missing_store
 
         missing = missing_store(address)
         if missing is not None and not is_own_store(address) and not os.path.isdir(os.path.dirname(missing)):
@@ -157,7 +166,7 @@ class Session:
         # A domain of Amazon's stays for ever, and its name may be mistyped: domain.register registers it.
         registers = (new or address == MEMORY) and not address.startswith("aws:")
         lab = Lab(address, domain=domain, clock=clock, registers_domain=registers, notice=self.tell)
-        if missing is not None:
+        if missing is not None and has_made(lab.service):
             self.tell(f"a new store was made: {missing}")
         return lab
 

@@ -18,6 +18,7 @@ from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chrome_trace import chrome_trace
 from simpleflow_lab.views.formatting import HOVER_LIMIT, shortened
 from simpleflow_lab.views.listings import json_text
+from simpleflow_lab.views.replaced_files import replaced_file
 from simpleflow_lab.views.spreadsheet_texts import for_spreadsheet
 from simpleflow_lab.views.text_tables import visible
 
@@ -81,7 +82,8 @@ def export(view: Viewed, path: str | Path, *, force: bool = False) -> Path:
     if is_there and not force:
         raise UsageError(f"{path} is there already: give another name, or force=True to replace it")
     try:
-        write(view, path)
+        with replaced_file(path) as beside:
+            write(view, beside)
     except OSError as error:
         raise _not_written(path, error.strerror or error) from None
     return path

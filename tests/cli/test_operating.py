@@ -22,6 +22,7 @@ from simpleflow_lab.commands.command_table import MODULES, run, table
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
 from tests.examples_count import trials
+from tests.waiting import until
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -252,6 +253,38 @@ def test_a_list_is_shown_again_until_it_is_interrupted(store: Path) -> None:
         running.send_signal(signal.SIGINT)
         assert running.wait(LIMIT) == 0
     assert lines == [lines[0], lines[1]] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("file.json", ["workflow.history", "night-1", "--output-file"]),
+        ("file.html", ["gantt", "night-1", "-o"]),
+        ("file.svg", ["gantt", "night-1", "-o"]),
+    ],
+)
+def test_a_file_that_is_watched_is_written_again_and_each_time_whole(
+    store: Path, tmp_path: Path, name: str, words: list[str]
+) -> None:
+    file = tmp_path / name
+    command = [sys.executable, "-m", "simpleflow_lab.cli", "--store", str(store), *words, str(file), "--watch", "0.1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        lines, sizes = [], set()
+        for _ in range(3):
+            lines.append(running.stdout.readline())
+            with file.open() as opened:
+                sizes.add(len(opened.read()))
+                number = os.fstat(opened.fileno()).st_ino
+                until(lambda number=number: running.poll() is not None or file.stat().st_ino != number)  # type: ignore[misc]
+                assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        assert running.wait(LIMIT) == 0
+    assert lines[0] == lines[1] == lines[2] != ""
+    assert len(sizes) == 1
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT)
+    assert (done.returncode, done.stderr) == (2, f"simpleflow: {file} is there already: --force replaces it\n")
 
 
 def test_only_what_reads_is_watched() -> None:
