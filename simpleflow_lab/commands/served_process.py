@@ -16,7 +16,7 @@ from simpleflow_lab.exceptions import SimpleflowLabError, UsageError
 from simpleflow_lab.executions.start_requests import is_any_defined
 from simpleflow_lab.lab import Lab
 from simpleflow_lab.middleware import After, Before
-from simpleflow_lab.runtime.connection import missing_store
+from simpleflow_lab.runtime.connection import has_made, missing_store
 from simpleflow_lab.runtime.supervised.link import CANCEL, DRAIN, SupervisorLink
 from simpleflow_lab.runtime.supervised.statuses import status_of
 from simpleflow_lab.runtime.worker import DECIDER
@@ -73,7 +73,7 @@ def open_lab(work: Mapping[str, Any], tell: Callable[[str], None] = logger.warni
         task_list_of_all=work.get("taskListOfAll"),
         notice=logger.info if work.get("isQuiet") else tell,
     )
-    if missing is not None:  # its address may be mistyped; of several processes any may be the first
+    if missing is not None and has_made(lab.service):  # its address may be mistyped; any process may be the first
         tell(f"a new store was made: {missing}")
     if work.get("heartbeat") is not None:
         lab.longest_heartbeat = heartbeat_pause(work["heartbeat"])

@@ -159,6 +159,11 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
         self._durable.close()
 
     @property
+    def made_store(self) -> bool:
+        """Whether this engine made the file of its store: there was none."""
+        return self._durable.store.was_made
+
+    @property
     def paused(self) -> str | None:
         """Why nothing can be written for now, in words; `None` while all goes well."""
         return self._durable.paused

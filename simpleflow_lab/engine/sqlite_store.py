@@ -86,6 +86,8 @@ class SQLiteStore:
         """
         self.path = store_files.locate(path)
         self.paused: str | None = None
+        self.was_made = False
+        """Whether it was made when it was opened: nothing was there before."""
         self._crash = crash_points.planned()
         self._moment = moment
         store_files.check(self.path)
@@ -329,7 +331,7 @@ class SQLiteStore:
         taken: list[Sequence[Change] | _Query] = []
         connection = mark = None
         try:
-            connection = open_file(self.path)
+            connection, self.was_made = open_file(self.path)
             in_place = FileInPlace(self.path)
             self._begin_session(connection, self._moment())
             mark = OpenMark(self.path, *self._uptime)

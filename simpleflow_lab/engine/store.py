@@ -53,6 +53,11 @@ class Store(Protocol):
         ...
 
     @property
+    def was_made(self) -> bool:
+        """Whether a file was made for it when it was opened."""
+        ...
+
+    @property
     def paused(self) -> str | None:
         """A sentence that says why changes are not written for now; `None` as long as they are."""
         ...
@@ -124,6 +129,7 @@ class MemoryStore:
     """The store of an engine without a file (`:memory:`), which writes nothing, and keeps logs in memory."""
 
     failure: str | None = None
+    was_made: bool = False
     paused: str | None = None
 
     def __init__(self) -> None:

@@ -44,11 +44,15 @@ SECRET_BYTES: Final = 32
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
-def open_file(path: str) -> sqlite3.Connection:
-    """Open the store at `path`, or create it, or migrate it to this version. Raises `StoreError`, `sqlite3.Error`."""
+def open_file(path: str) -> tuple[sqlite3.Connection, bool]:
+    """Open the store at `path`, or create it, or migrate it to this version. Gives also whether it was created.
+
+    Raises `StoreError`, `sqlite3.Error`.
+    """
     open_mark.check_complete(path)
     open_mark.remove(path)  # a -wal that is there may be moved into the store and removed from now on
-    if store_files.is_new(path):
+    is_new = store_files.is_new(path)
+    if is_new:
         _create(path)
     else:
         migrate(path)
@@ -57,7 +61,7 @@ def open_file(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     seals(connection)
-    return connection
+    return connection, is_new
 
 
 def _create(path: str) -> None:

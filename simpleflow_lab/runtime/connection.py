@@ -262,6 +262,11 @@ def serve(
     return Endpoint(service, port=port or 0, poll_seconds=seconds), None
 
 
+def has_made(service: WatchableService) -> bool:
+    """Whether this process made the store of a service: there was none, and no other process was quicker."""
+    return isinstance(service, SharedStore) and service.made_store
+
+
 def owner_of(service: WatchableService) -> str:
     """Who owns the store of a service, as `this process` or `process 12 on host`; empty for one that nobody can own."""
     if not isinstance(service, SharedStore):

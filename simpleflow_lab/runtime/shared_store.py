@@ -118,6 +118,11 @@ class SharedStore(DelegatingService):
         """The engine if this process owns the store, else `None`."""
         return self._connection.engine
 
+    @property
+    def made_store(self) -> bool:
+        """Whether this process made the store: there was none."""
+        return self._connection.made_store
+
     def close(self) -> None:
         """Close it for one of its users. After the last one of this process, another process may own the store."""
         with self._opening:

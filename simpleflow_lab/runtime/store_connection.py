@@ -66,6 +66,8 @@ class StoreConnection:
         """The engine, or the client of the process that owns the store."""
         self.endpoint: Endpoint | None = None
         """Where other processes find the engine, if this process owns the store or did so last."""
+        self.made_store = False
+        """Whether this process made the store, and not another one that opened it at the same time."""
         self.serving = ServingLock(path)
         """Whether this process serves the store to SWF programs, or another one."""
         self.handed_over: EmbeddedSWF | None = None
@@ -172,6 +174,7 @@ class StoreConnection:
         except BaseException:  # an interrupt too: nobody has the engine that would close it
             engine.close()
             raise
+        self.made_store = self.made_store or engine.made_store
         engine.on_session_change(self._visitor.arrived)
         self._visitor.introduce(engine)
         self.backend = engine

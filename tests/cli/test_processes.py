@@ -254,6 +254,38 @@ def test_a_new_store_is_told_once_whichever_process_made_it(start: Start, tmp_pa
     assert works.said.count(f"a new store was made: {tmp_path / 'new.sqlite'}") == 1
 
 
+TOGETHER = """
+import os
+import time
+from pathlib import Path
+
+from simpleflow_lab import activity
+
+Path(f"came-{os.getpid()}").touch()
+while len(list(Path().glob("came-*"))) < 2:
+    time.sleep(0.001)
+
+
+@activity.with_attributes(name="together", version="1", task_list="together")
+def together():
+    pass
+"""
+
+
+def test_a_new_store_is_told_once_by_two_supervisors_that_start_at_once(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "together_flows.py").write_text(TOGETHER)
+    both = [
+        start("--store", "new.sqlite", "worker.start", "-N", "1", "--module", "together_flows", "--task-list", each)
+        for each in ("one", "other")
+    ]
+    for works in both:
+        until(lambda works=works: "worker.list shows what they do" in works.said)
+    until(lambda: any("a new store was made" in works.said for works in both))
+    assert [works.stop() for works in both] == [0, 0]
+    said = "".join(works.said for works in both)
+    assert said.count(f"a new store was made: {tmp_path / 'new.sqlite'}") == 1
+
+
 def test_a_supervisor_without_a_place_for_its_status_waits_without_work(start: Start, lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder would be")
     works = start("worker.start", "-N", "1", *MODULE)
