@@ -284,7 +284,7 @@ class Lab(LabWorkers):
         return None if self._pool.last_started is None else self._execution(*self._pool.last_started)
 
     def _attach(self, execution: Execution, *, takes_over: bool = True) -> None:
-        """Let an execution that is taken up go by the definitions of this process; see `attach_execution`."""
+        """Let an execution that is taken up use the definitions of this process; see `attach_execution`."""
         instance = self._pool.context.session.instance
         if instance is not None:
             ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
@@ -416,7 +416,7 @@ class Lab(LabWorkers):
 
         Completed activities are not run again. The workflows and activities must be defined in this process; an
         execution of one that is not goes on as soon as it is defined. A named execution that has closed is given as it
-        is; one that is open goes by the definitions of this process from now on. Without a name, so do those whose
+        is; one that is open uses the definitions of this process from now on. Without a name, so do those whose
         process has ended, and those whose decisions another process can't make for it.
         """
         if workflow_id is not None:

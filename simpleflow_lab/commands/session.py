@@ -187,7 +187,7 @@ class Session:
         self._check_domain(domain or default_domain())
         lab = self._open_lab(self.store, domain, new)
         if self.virtual_time and not lab.is_virtual:
-            raise UsageError("the Lab of this session goes by real time: open one as Lab(…, clock='virtual')")
+            raise UsageError("the Lab of this session runs in real time: open one as Lab(…, clock='virtual')")
         if domain is not None and lab.domain != domain:
             raise UsageError(
                 f"the Lab of this session works in domain {lab.domain!r}, not {domain!r}: "

@@ -6,7 +6,7 @@ So the engine gives a task only to a process that has its code, and knows at onc
 
 Rule: a session is known by the id of its process's instance, which stands in the identity of each of its polls. A
 poll without one has no session: SWF's own rules hold for it. Nothing of this is in a history. On disk are the
-definitions (`process_records`): the next owner of the store goes by them until the processes that live (`presence`)
+definitions (`process_records`): the next owner of the store uses them until the processes that live (`presence`)
 have come to it and told it the rest again.
 """
 
@@ -165,7 +165,7 @@ class MayTake(Enum):
     """It may."""
     REFUSED = 2
     """It does not define the type, or takes only tasks of other executions, or another process that lives has the
-    definition that the execution goes by."""
+    definition that the execution uses."""
     LATER = 3
     """Not yet: the process that decided the execution last comes first, for `HOME_SECONDS`."""
     RETURNING = 4
@@ -383,7 +383,7 @@ def instance_of(identity: str | None) -> str | None:
 
 
 def with_different_definition(identity: str | None) -> str | None:
-    """A poll's identity, with the mark that the process has another definition than the execution goes by."""
+    """A poll's identity, with the mark that the process has another definition than the execution uses."""
     return _with_mark(identity, DEFINITION_DIFFERS_KEY, True)
 
 

@@ -137,7 +137,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
             cached_events,
         )
         self.instance: str | None = None
-        """The instance of this process, once it has a session here; executions that it starts go by its definitions."""
+        """The instance of this process, once it has a session here; executions that it starts use its definitions."""
         self._tokens = Tokens(self._durable.secret)
         self._page_tokens = PageTokens(self._tokens, self._durable.state.now)
 
@@ -201,7 +201,7 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
         return self._durable.once(request_id, carry_out)
 
     def remote_start(self, request: Request, instance: str | None) -> Answer:
-        """Start an execution for another process, whose definitions it goes by; `None` for one without a session."""
+        """Start an execution for another process, whose definitions it uses; `None` for one without a session."""
         validation.check("StartWorkflowExecution", request)
         return self._start(request, instance)
 

@@ -105,7 +105,7 @@ class Starter(NamedTuple):
     """By whose definitions an execution that starts goes."""
 
     home: str | None = None
-    """The instance of the process whose definitions it goes by."""
+    """The instance of the process whose definitions it uses."""
     origin: str | None = None
     """The identity of the process that a person started it with."""
 
@@ -429,7 +429,7 @@ class EngineState:
             assert entity is not None
             self.enqueue(DECISION_TASK, execution, entity.first)
 
-    # -- whose definitions an execution goes by: see `session_changes`
+    # -- whose definitions an execution uses: see `session_changes`
 
     def remember_process(self, record: ProcessRecord) -> None:
         """Let the store keep the definitions of a process."""
@@ -457,7 +457,7 @@ class EngineState:
             self.outbox.append(forgotten)
 
     def set_home(self, execution: ExecutionState, home: str) -> None:
-        """Let the execution go by the definitions of this process from now on; its queued tasks are queued again."""
+        """Let the execution use the definitions of this process from now on; its queued tasks are queued again."""
         if execution.home == home or execution.closed:
             return
         execution.home = home

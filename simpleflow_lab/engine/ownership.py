@@ -11,6 +11,7 @@ import json
 import os
 import socket
 
+from simpleflow_lab.engine.private_files import write_private
 from simpleflow_lab.engine.store_files import is_no_room
 from simpleflow_lab.exceptions import StoreError, StoreInUseError, StorePausedError
 from simpleflow_lab.locking.file_lock import FileLock
@@ -31,7 +32,7 @@ class Ownership:
         if not is_held:
             raise StoreInUseError(path, owner_text(path))
         try:
-            _write_private(self._owner_path, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            write_private(self._owner_path, {"pid": os.getpid(), "host": socket.gethostname()})
         except OSError as error:
             self._lock.release()
             problem = f"the store {path} can't be opened ({error.strerror})"
@@ -87,16 +88,6 @@ class ServingLock:
             return True
         self.release()
         return False
-
-
-def _write_private(path: str, text: str) -> None:
-    beside = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(beside)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(beside, path)
 
 
 def owner_pid(path: str) -> int | None:

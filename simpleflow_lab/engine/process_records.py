@@ -1,8 +1,8 @@
 """What the store keeps of the processes that had sessions: their definitions, so that the next owner knows them.
 
-An execution goes by the definitions of the process that started it, also when that has died together with the owner of
+An execution uses the definitions of the process that started it, also when that has died together with the owner of
 the store. So the record of a process is written when its session opens, and when it defines something else; it stays
-as long as an open execution goes by it, and until many others have ended since (`REMEMBERED_SESSIONS`).
+as long as an open execution uses it, and until many others have ended since (`REMEMBERED_SESSIONS`).
 """
 
 from __future__ import annotations

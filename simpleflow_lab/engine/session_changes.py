@@ -1,4 +1,4 @@
-"""What client sessions change in the engine's state: whose definitions an execution goes by, and what tasks are lost.
+"""What client sessions change in the engine's state: whose definitions an execution uses, and what tasks are lost.
 
 Rule: the caller holds the engine's lock. Nothing of it is in a history, but for the time-outs of tasks that are lost.
 """
@@ -49,7 +49,7 @@ def is_left_to(state: EngineState, execution: ExecutionState, instance: str) -> 
 
 
 def attach(state: EngineState, execution: ExecutionState, instance: str) -> None:
-    """Let the execution go by the definitions of this process, which a person has chosen.
+    """Let the execution use the definitions of this process, which a person has chosen.
 
     A decision that another process could not make is made there: its task is given out again. One that processes
     have died of is tried once more.

@@ -32,7 +32,7 @@ class SessionOperations:
     _durable: DurableState
     _tokens: Tokens
     instance: str | None
-    """The instance of this process, once it has a session here; executions that it starts go by its definitions."""
+    """The instance of this process, once it has a session here; executions that it starts use its definitions."""
 
     def open_session(
         self, *, instance: str, record: ClientRecord, taskTokens: Sequence[str] = (), is_local: bool = True
@@ -168,7 +168,7 @@ class SessionOperations:
     def _in_transaction(self, call: Callable[[EngineState], Answer]) -> Answer:
         """The result of a call on the state, once what it has changed of executions is on disk.
 
-        What the store keeps of processes is written with the next change, which is of an execution that goes by it.
+        What the store keeps of processes is written with the next change, which is of an execution that uses it.
         """
 
         def run() -> Answer:

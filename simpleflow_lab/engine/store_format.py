@@ -253,7 +253,7 @@ def restore_chain(connection: sqlite3.Connection, chains: dict[int, bytes], key:
 
 
 def check_contents(raw: RawContents, runs: Sequence[Run]) -> None:
-    """Check that what the engine goes by is there. Raises `ValueError` if the store is not what was written."""
+    """Check that what the engine needs is there. Raises `ValueError` if the store is not what was written."""
     if not _are(bytes, raw.secret) or len(raw.secret) != SECRET_BYTES:
         raise ValueError("its secret is not what was written")
     for run in runs:

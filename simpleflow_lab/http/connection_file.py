@@ -2,8 +2,8 @@
 
 The owner of a store writes the file beside the store; it is what lets another process of the same user use the engine.
 
-Rule: the file is private, see `private_files`. One that names an address of another machine is not used. Its members
-are the variables by which AWS SDKs are configured, and `pid`.
+Rule: the file is private, see `engine.private_files`. One that names an address of another machine is not used. Its
+members are the variables by which AWS SDKs are configured, and `pid`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simpleflow_lab.engine.private_files import read_private, write_private
 from simpleflow_lab.engine.store_files import is_no_room
 from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StorePausedError
-from simpleflow_lab.http.private_files import read_private, write_private
 
 URL: Final = "AWS_ENDPOINT_URL_SWF"
 ACCESS_KEY: Final = "AWS_ACCESS_KEY_ID"

@@ -16,10 +16,10 @@ import re
 import secrets
 from typing import Final, NamedTuple
 
+from simpleflow_lab.engine.private_files import read_private, write_private
 from simpleflow_lab.engine.store_files import is_no_room
 from simpleflow_lab.exceptions import StoreError, StorePausedError
 from simpleflow_lab.http.connection_file import ACCESS_KEY, SECRET_KEY
-from simpleflow_lab.http.private_files import read_private, write_private
 
 logger = logging.getLogger(__name__)
 

@@ -125,7 +125,7 @@ class HandOver:
             if engine is None or self._connection.closed:
                 raise StoreError(f"this process does not own the store {self._path} any more")
             if self._connection.clock is not None:
-                raise ValidationException("it goes by a clock of its own; end it first")
+                raise ValidationException("it has a clock of its own; end it first")
             if self._connection.serving.held:
                 raise ValidationException("it serves the store itself; end it first")
             if engine.paused is not None:  # the next owner could not open it

@@ -4,7 +4,7 @@ It opens with the first task list that this process serves, and tells which work
 here. A thread tells what is defined later, and says every second that the process lives, if the engine is another
 process's.
 
-Rule: the engine knows a definition before an execution goes by it, and a served task list before the first task for it:
+Rule: the engine knows a definition before an execution uses it, and a served task list before the first task for it:
 `flush` is called before each. Telling the engine never fails a definition, and never holds it up.
 """
 
@@ -139,7 +139,7 @@ class ProcessSession:
     def refresh(self) -> None:
         """As `flush`, and look whether a function that a definition uses was defined after it, or anew.
 
-        A process that serves nothing opens the session, too, if it defines something: what it starts goes by that.
+        A process that serves nothing opens the session, too, if it defines something: what it starts uses that.
         """
         if not self.is_open or _all_types() != self._reported_types:
             self._dirty = bool(self.is_open or workflow.registry or activity.registry)

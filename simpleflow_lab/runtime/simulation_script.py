@@ -78,7 +78,7 @@ class Script:
     not_signaled: frozenset[tuple[str, str]] = frozenset()
     """Of the signals to other executions that SWF could not deliver: their names, and the workflow ids."""
     is_by_ours: bool = True
-    """It was decided by a decider of ours; else a replay goes by the rules of simpleflow's."""
+    """It was decided by a decider of ours; else a replay follows the rules of simpleflow's."""
     runs_out: bool = False
     """It goes on until its time is over, if it does not close before."""
 

@@ -171,9 +171,9 @@ class WatchableService(SWFService, Protocol):
         ...
 
     def attach_execution(self, *, domain: str, execution: Structure, instance: str, takes_over: bool = True) -> Answer:
-        """Let an open execution go by the definitions of this process from now on; a closed one stays as it is.
+        """Let an open execution use the definitions of this process from now on; a closed one stays as it is.
 
-        Unless `takes_over`, one stays as it is, too, that goes by the definitions of another process that lives.
+        Unless `takes_over`, one stays as it is, too, that uses the definitions of another process that lives.
         Raises `UnknownResourceFault`.
         """
         ...

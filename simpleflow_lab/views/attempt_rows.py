@@ -443,7 +443,7 @@ def _worker(identity: Any, known: dict[str, str]) -> str | None:
 def _identity(text: str) -> str:
     """`{"user": u, "hostname": h, "pid": p}` as `u@h:p`; anything else as it is.
 
-    It says so if the process had another definition of the task's type than the execution went by.
+    It says so if the process had another definition of the task's type than the execution used.
     """
     parts = json_object(text) if text.startswith("{") else {}
     host = parts.get("hostname")

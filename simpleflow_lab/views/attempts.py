@@ -76,7 +76,7 @@ class Attempt(NamedTuple):
     """The task list it was scheduled on."""
     worker: str | None = None
     """The worker that took it, as `user@host:pid` if its identity is JSON with these, else the identity as it is. A
-    note says so if its process had another definition of the task's type than the one that the execution went by."""
+    note says so if its process had another definition of the task's type than the one that the execution used."""
     input: str | None = None
     """As recorded."""
     result: str | None = None

@@ -121,7 +121,7 @@ CALL = re.compile(r"\b(?:lab|execution|comparison)\.\w+\(|\bLab\(")
 ADJACENT = re.compile(r"""["']\s*[fr]?["']""")
 """Between two literals that are one text."""
 IN_NOTEBOOKS_ONLY = (
-    "the Lab of this session goes by real time: open one as Lab(…, clock='virtual')",
+    "the Lab of this session runs in real time: open one as Lab(…, clock='virtual')",
     "the Lab of this session works in domain {}, not {}: open another one, as in Lab(…, domain={})",
     "store of `Lab()`: a file, `:memory:` or `aws://REGION/DOMAIN`",
     "--threads and --executor are for processes of a shell: here -N says how many activities run at once, "

@@ -91,8 +91,8 @@ def failing_to_open(module: ModuleType, writer: str, error: int) -> Iterator[Non
 @pytest.mark.parametrize(
     ("module", "writer", "error"),
     [
-        (ownership, "_write_private", errno.ENOSPC),
-        (ownership, "_write_private", errno.EDQUOT),
+        (ownership, "write_private", errno.ENOSPC),
+        (ownership, "write_private", errno.EDQUOT),
         (connection_file, "write_private", errno.ENOSPC),
     ],
 )
