@@ -14,6 +14,7 @@ each move. The replay, with its thread, begins anew when it is asked after `rest
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable
@@ -153,8 +154,13 @@ class Debugger:
 
         `line` is a number or `flows.py:12`. Raises `UsageError` if there is none.
         """
-        found = self.steps.at_line(line, after=self._number, backwards=backwards)
-        return self._found(found, f"comes to line {line}", backwards)
+
+        def search(after: int, backwards: bool) -> ReplayStep | None:
+            return self.steps.at_line(line, after=after, backwards=backwards)
+
+        found = search(self._number, backwards)
+        elsewhere = self._elsewhere(search, backwards) if found is None else None
+        return self._found(found, f"comes to line {line}", backwards, elsewhere)
 
     def to_condition(
         self,
@@ -178,19 +184,23 @@ class Debugger:
                 raise UsageError(f"stopped at step {step.number}, where it did not hold yet")
             return holds(step)
 
-        if isinstance(holds, Condition):
-            found = self._found_by(holds, check, backwards=backwards, stopped=stopped)
-        else:
+        if not isinstance(holds, Condition):
             found = self.steps.find(check, after=self._number, backwards=backwards)
-        error = holds.error if isinstance(holds, Condition) else None
-        text = holds.text[:80] if isinstance(holds, Condition) else "the condition holds"
-        return self._found(found, f"has {text}" if isinstance(holds, Condition) else text, backwards, error)
+            return self._found(found, "fulfils the condition", backwards)
+
+        def search(after: int, backwards: bool) -> ReplayStep | None:
+            return self._found_by(holds, check, after=after, backwards=backwards, stopped=stopped)
+
+        found = search(self._number, backwards)
+        elsewhere = self._elsewhere(search, backwards) if found is None else None
+        return self._found(found, f"has {holds.text[:80]}", backwards, elsewhere, holds.error)
 
     def _found_by(
         self,
         condition: Condition,
         check: Callable[[ReplayStep], object],
         *,
+        after: int,
         backwards: bool,
         stopped: Callable[[], bool] | None,
     ) -> ReplayStep | None:
@@ -208,7 +218,7 @@ class Debugger:
 
         self._searching = thread = ReplayThread("search for a condition")
         try:
-            return thread.call_watched(check_time, self.steps.find, check, after=self._number, backwards=backwards)
+            return thread.call_watched(check_time, self.steps.find, check, after=after, backwards=backwards)
         finally:
             self._searching = None
             thread.close(1)  # code of C may run in it for longer
@@ -259,11 +269,31 @@ class Debugger:
         """The latest execution with this id where this one is; `None` if there is none."""
         return None if self._find_other is None else self._find_other(workflow_id)
 
-    def _found(self, step: ReplayStep | None, what: str, backwards: bool, error: str | None = None) -> ReplayStep:
-        if step is None:
-            where = "before" if backwards else "after"
-            raise UsageError(f"no step {where} {self._number} {what}" + (f": {error}" if error else ""))
-        return self.go_to(step)
+    def _elsewhere(self, search: Callable[[int, bool], ReplayStep | None], backwards: bool) -> ReplayStep | None:
+        """The nearest step in the other direction, this one included, for which somebody looked in vain."""
+        after = self._number - 1 if backwards else self._number + 1
+        with contextlib.suppress(UsageError):  # it is a hint, and may be interrupted
+            return search(after, not backwards)
+        return None
+
+    def _found(
+        self,
+        step: ReplayStep | None,
+        what: str,
+        backwards: bool,
+        elsewhere: ReplayStep | None = None,
+        error: str | None = None,
+    ) -> ReplayStep:
+        if step is not None:
+            return self.go_to(step)
+        where = "before" if backwards else "after"
+        if elsewhere is None:
+            more = f": {error}" if error else ""
+        elif elsewhere.number == self._number:
+            more = f", but step {elsewhere.number}, which is shown, does"
+        else:
+            more = f", but step {elsewhere.number} does: look {'onwards' if backwards else 'backwards'}"
+        raise UsageError(f"no step {where} {self._number} {what}{more}")
 
     # -- its replay --
 

@@ -177,6 +177,24 @@ def test_a_condition_that_leads_nowhere_says_why_and_moves_nothing(
     assert debugger.number == 1
 
 
+def test_what_is_found_only_in_the_other_direction_is_said(debugger: Debugger) -> None:
+    line = debugger.first().suspended[0].stack[-1].line.lineno
+    count = debugger.last().number
+    held = debugger.to_condition("total > 0", backwards=True).number
+    debugger.last()
+    with pytest.raises(UsageError, match=f"no step after {count} has total > 0, but step {held} does: look backwards"):
+        debugger.to_condition("total > 0")
+    with pytest.raises(UsageError, match=rf"no step after {count} comes to line {line}, but step \d+.* does"):
+        debugger.to_line(line)
+    assert debugger.number == count
+    debugger.go_to(held)
+    with pytest.raises(UsageError, match=f"no step after {held} has .*, but step {held}, which is shown, does"):
+        debugger.to_condition(f"step.number == {held}")
+    debugger.first()
+    with pytest.raises(UsageError, match=f"no step before 1 has .*, but step {held} does: look onwards"):
+        debugger.to_condition(f"step.number >= {held}", backwards=True)
+
+
 def test_of_a_run_that_failed_it_stands_where_the_error_was_raised(lab: Lab) -> None:
     @activity.with_attributes(name="travel.rate", task_list="travel", version="1", raises_on_failure=False)
     def rate(number):
