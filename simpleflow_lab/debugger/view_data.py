@@ -197,7 +197,7 @@ def futures_page(step: ReplayStep, *, which: str = "changed", words: str = "", f
 
     `first` is the place of the first one that is sent, at most `MAX_LISTED` are.
     """
-    every = step.futures
+    every, history = step.futures, step.steps.history
     changed = {future.number for future in step.changed_futures}
     wanted = words.lower().split()
     counts: dict[str, int] = {}
@@ -207,7 +207,7 @@ def futures_page(step: ReplayStep, *, which: str = "changed", words: str = "", f
         counts[state] = counts.get(state, 0) + 1
         if which == "changed" and future.number not in changed:
             continue
-        if wanted and not all(word in _text(future, state) for word in wanted):
+        if wanted and not all(word in _text(future, state, history) for word in wanted):
             continue
         found.append(future)
     first = max(min(first, len(found) - 1), 0)
@@ -219,10 +219,7 @@ def futures_page(step: ReplayStep, *, which: str = "changed", words: str = "", f
         "found": len(found),
         "all": len(every),
         "counts": counts,
-        "rows": [
-            _future(future, future.number in changed, step.steps.history)
-            for future in found[first : first + MAX_LISTED]
-        ],
+        "rows": [_future(future, future.number in changed, history) for future in found[first : first + MAX_LISTED]],
     }
 
 
@@ -230,16 +227,17 @@ def _state(future: FutureRecord) -> str:
     return "FAILED" if future.failed else future.state
 
 
-def _text(future: FutureRecord, state: str) -> str:
-    return f"{future.kind} {future.id} {state} {FUTURE_STATES[state][1]} {future.value or ''}".lower()
+def _text(future: FutureRecord, state: str, history: Sequence[HistoryEvent]) -> str:
+    names = f"{future.kind} {future.id} {_label(future, history)}"
+    return f"{names} {state} {FUTURE_STATES[state][1]} {future.value or ''}".lower()
 
 
 def _label(future: FutureRecord, history: Sequence[HistoryEvent]) -> str:
-    """What people call its task, as `fetch-2`; empty if it has none."""
+    """What people call its task, as `fetch-2`, also of a child; empty if it has none."""
     if not future.id:
         return ""
-    event = None if future.scheduled_event_id is None else history[future.scheduled_event_id - 1]
-    kind: Any = {} if event is None else event.attributes.get("activityType")
+    attributes = {} if future.scheduled_event_id is None else history[future.scheduled_event_id - 1].attributes
+    kind: Any = attributes.get("activityType") or attributes.get("workflowType")
     return task_label(future.id, str(kind.get("name") or "") if isinstance(kind, Mapping) else None)
 
 

@@ -391,6 +391,27 @@ def test_what_the_view_is_sent_is_bounded(lab: Lab) -> None:
     assert view_data.futures_page(debugger.step, which="all", words="nothing")["rows"] == []
 
 
+def test_a_child_is_called_and_found_as_in_charts(lab: Lab) -> None:
+    class Inner(Workflow):
+        name, version, task_list = "travel.inner", "1", "travel"
+
+        def run(self):
+            return 3
+
+    class Outer(Workflow):
+        name, version, task_list = "travel.outer", "1", "travel"
+
+        def run(self):
+            return self.submit(Inner).result
+
+    execution = lab.start(Outer)
+    assert execution.result(30) == 3
+    page = view_data.futures_page(execution.debug().last(), which="all", words="inner-1")
+    assert [(row["label"], row["id"].startswith("workflow-travel.inner-")) for row in page["rows"]] == [
+        ("inner-1", True)
+    ]
+
+
 def test_the_source_of_a_step_is_there(debugger: Debugger) -> None:
     debugger.step = 3
     shown = view_data.shown(debugger.step)
