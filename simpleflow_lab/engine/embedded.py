@@ -64,13 +64,14 @@ from simpleflow_lab.service.delegation import refuse_positional
 from simpleflow_lab.service.protocol import Answer, Structure, SWFService
 from simpleflow_lab.service.watchable import ActivityAnswer, DecisionAnswer
 from simpleflow_lab.swf import limits
+from simpleflow_lab.swf.decisions import CLOSING_DECISIONS
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 from simpleflow_lab.swf.history_entities import Entity
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-POLL_AFTER_ANSWER_SECONDS: Final = 0.02
+POLL_AFTER_ANSWER_SECONDS: Final = 0.005
 """For how long the answer of another process waits for the next task. Its worker counts as busy meanwhile."""
 _POLLS_AFTER: Final[Mapping[str, str]] = {
     "RespondDecisionTaskCompleted": "PollForDecisionTask",
@@ -632,8 +633,11 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
         validation.check(poll_operation, then_poll)
         is_decision = poll_operation == "PollForDecisionTask"
         ticket = self._durable.write_later(self._decided(request) if is_decision else self._completed(request))
+        decisions = request.get("decisions", ())
+        closes = bool(decisions) and decisions[-1]["decisionType"] in CLOSING_DECISIONS
+        seconds = 0.0 if closes else POLL_AFTER_ANSWER_SECONDS  # after the last decision there may be none for long
         try:
-            answer = self.remote_poll(poll_operation, then_poll, is_connected, POLL_AFTER_ANSWER_SECONDS, client_number)
+            answer = self.remote_poll(poll_operation, then_poll, is_connected, seconds, client_number)
         except SWFFault:
             answer = {}
         if not is_decision:
