@@ -6,7 +6,7 @@ Rule: this reads the engine's state and changes nothing. Names of members are sp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask, instance_of
 from simpleflow_lab.engine.engine_state import EngineState
@@ -147,7 +147,7 @@ def _is_silent(state: EngineState, instance: str | None) -> bool:
 def _scheduled(state: EngineState, execution: ExecutionState, kind: str, scheduled_id: int) -> dict[str, Any]:
     scheduled = execution.events[scheduled_id - 1]
     about = _about(execution, kind, scheduled_id)
-    reason, waits_for_silent = _reason(state, execution, (kind, execution.run.domain, about["taskList"]), scheduled)
+    reason = _reason(state, execution, (kind, execution.run.domain, about["taskList"]), scheduled)
     return {
         **about,
         "state": "scheduled",
@@ -156,13 +156,28 @@ def _scheduled(state: EngineState, execution: ExecutionState, kind: str, schedul
             _type_key(execution, scheduled) in process.definitions and process.takes_of(execution.origin)
             for process in state.sessions.present()
         ),
-        "reason": reason,
-        "isSilent": waits_for_silent,
+        "reason": reason.text,
+        "isSilent": reason.is_silent,
+        "isServed": reason.is_served,
+        "busyPollers": reason.busy,
     }
 
 
-def _reason(state: EngineState, execution: ExecutionState, key: ListKey, scheduled: HistoryEvent) -> tuple[str, bool]:
-    """Why nobody has taken a task, in words; and whether it waits for a process that does not answer."""
+class _Reason(NamedTuple):
+    """Why nobody has taken a task."""
+
+    text: str
+    """In words."""
+    is_silent: bool = False
+    """Whether it waits for a process that does not answer."""
+    is_served: bool = False
+    """Whether it is taken by itself: a process or a program that may take it polls its task list, or will again."""
+    busy: int = 0
+    """How many of those polls are busy with other tasks."""
+
+
+def _reason(state: EngineState, execution: ExecutionState, key: ListKey, scheduled: HistoryEvent) -> _Reason:
+    """Why nobody has taken a task."""
     type_key = _type_key(execution, scheduled)
     name = f"{type_key[1]} {type_key[2]}"
     now = state.sessions.running()
@@ -175,7 +190,8 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
     if right is not None:
         able = [session for session in able if session.definitions[type_key] == right[0]]
     if not able and isinstance(holder, ProcessRecord):
-        return f"waits for process {holder.pid}, which has the definition it was started with and {_NOT_BACK}", True
+        text = f"waits for process {holder.pid}, which has the definition it was started with and {_NOT_BACK}"
+        return _Reason(text, is_silent=True)
     if not able:
         return _why_nobody_is_able(state, execution, key, type_key, defining)
     busy = sum(1 for session in able for _ in _held(state, session, key))
@@ -183,19 +199,18 @@ def _reason(state: EngineState, execution: ExecutionState, key: ListKey, schedul
     if holder is not None and (len(serving) > len(able) or holder.is_silent(now)):
         why = f": {pollers}" if busy else ""
         waits_for = f"waits for process {holder.pid}, which has the definition it was started with"
-        return f"{waits_for}{why}", all(session.is_silent(now) for session in able)
+        is_silent = all(session.is_silent(now) for session in able)
+        return _Reason(f"{waits_for}{why}", is_silent=is_silent, is_served=not is_silent, busy=busy)
     silent = [session for session in able if session.is_silent(now)]
     if len(silent) == len(able):
         is_ = "is" if len(able) == 1 else "are"
-        return f"{_defines(able, name)} and {is_} silent: is it stopped?", True
+        return _Reason(f"{_defines(able, name)} and {is_} silent: is it stopped?", is_silent=True)
     if not busy:
         home = state.sessions.record_of(execution.home)
         lives = home is not None and state.sessions.lives(execution.home)
-        return (
-            f"waits for process {home.pid}, which decided last" if home and lives else "it is about to be taken",
-            False,
-        )
-    return pollers, False
+        text = f"waits for process {home.pid}, which decided last" if home and lives else "it is about to be taken"
+        return _Reason(text, is_served=True)
+    return _Reason(pollers, is_served=True, busy=busy)
 
 
 _NOT_BACK: Final = "has not come back since the owner of the store changed: is it stopped?"
@@ -203,24 +218,24 @@ _NOT_BACK: Final = "has not come back since the owner of the store changed: is i
 
 def _why_nobody_is_able(
     state: EngineState, execution: ExecutionState, key: ListKey, type_key: TypeKey, defining: Sequence[ClientSession]
-) -> tuple[str, bool]:
+) -> _Reason:
     """The same of a task that none of the processes that poll its list could run."""
     name = f"{type_key[1]} {type_key[2]}"
     unknown = any(poll.session is None for poll in state.task_list(*key).polls())
     state.drop_if_empty(key)
     if unknown:
-        return "a program without a session is about to take it", False
+        return _Reason("a program without a session is about to take it", is_served=True)
     if defining:
-        return f"no process that defines {name} polls the task list {key[2]!r}: {_defines(defining, 'it')}", False
+        return _Reason(f"no process that defines {name} polls the task list {key[2]!r}: {_defines(defining, 'it')}")
     away = [each for each in state.sessions.away.values() if type_key in each.definitions]
     for each in away:
         if each.takes_of(execution.origin):
-            return f"process {each.pid} defines {name}, and {_NOT_BACK}", True
+            return _Reason(f"process {each.pid} defines {name}, and {_NOT_BACK}", is_silent=True)
     others = [session for session in state.sessions if type_key in session.definitions]
     if others:
         run = "runs" if len(others) == 1 else "run"
-        return f"{_defines(others, name)}, and {run} only tasks of executions that it started", False
-    return f"no process defines {name}", False
+        return _Reason(f"{_defines(others, name)}, and {run} only tasks of executions that it started")
+    return _Reason(f"no process defines {name}")
 
 
 def _defines(sessions: Sequence[ClientSession], what: str) -> str:

@@ -190,10 +190,11 @@ class WatchableService(SWFService, Protocol):
         """What the open tasks of an execution wait for: `tasks`, a list of structures, at most some hundreds.
 
         Each has `kind`, `scheduledEventId`, `taskList`, `type` and `state` ("scheduled" or "started"); a scheduled one
-        has `since`, `isDefined` (whether a process with a session defines its type), `reason` and `isSilent` (whether
-        the process that it waits for does not answer); a started one has `since`, `holder`, `isSilent` (whether that
-        does not answer) and, after a heartbeat, `heartbeatAt`. `storePaused` says why nothing can be recorded, if
-        nothing can. Raises `UnknownResourceFault`.
+        has `since`, `isDefined` (whether a process with a session defines its type), `reason`, `isSilent` (whether
+        the process that it waits for does not answer), `isServed` (whether who may take it polls, or will when it is
+        free) and `busyPollers` (how many of those polls are busy); a started one has `since`, `holder`, `isSilent`
+        (whether that does not answer) and, after a heartbeat, `heartbeatAt`. `storePaused` says why nothing can be
+        recorded, if nothing can. Raises `UnknownResourceFault`.
         """
         ...
 

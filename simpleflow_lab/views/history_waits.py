@@ -125,7 +125,10 @@ class _Rows:
                 continue
             name = _inner(self._folded.history[task.scheduled_event_id - 1].attributes, "taskList", "name")
             reason = known.get("reason") or f"no decider has taken it from task list {shortened(name)}"
-            to_do = self._silent_remedy(is_taken=False) if known.get("isSilent") else _RESUME
+            if known.get("isServed"):
+                to_do = _BUSY if known.get("busyPollers") else ""
+            else:
+                to_do = self._silent_remedy(is_taken=False) if known.get("isSilent") else _RESUME
             yield self._wait(DECISION, f"a decision: {reason}", since=task.scheduled, to_do=to_do)
 
     def _of_taken_decision(self, task: DecisionTask, started: datetime.datetime, known: Mapping[str, Any]) -> Wait:
@@ -318,6 +321,7 @@ _MAY_HAVE_DIED: Final = (
 )
 _DEFINE: Final = "define it, or start the process that does: the task is taken at once"
 _RESUME: Final = "start a decider: lab.resume(), or start the process that defines the workflow"
+_BUSY: Final = "a poller that is free takes it; a further decider, of another process, would at once"
 _NOUNS: Final = {ACTIVITY: "activity task", CHILD: "child", LAMBDA: "lambda", TIMER: "timer", RETRY: "retry"}
 _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request to"}
 

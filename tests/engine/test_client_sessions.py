@@ -688,6 +688,24 @@ def test_a_task_says_that_it_waits_for_a_process_that_has_not_come_to_the_next_e
         assert task["isSilent"]
 
 
+def test_a_queued_task_tells_whether_somebody_will_take_it_and_how_many_are_busy(engine):
+    def told(execution: Mapping[str, str]) -> tuple[str, bool, int]:
+        (task,) = engine.swf.describe_waiting(domain=DOMAIN, execution=dict(execution))["tasks"]
+        return task["reason"], task["isServed"], task["busyPollers"]
+
+    first = engine.start("a")
+    assert told(first) == ("no process defines a 1", False, 0)
+    engine.session("x", {"a": "1"})
+    assert told(first) == ("it is about to be taken", True, 0)
+    assert engine.poll("decision", "x")["workflowExecution"] == first
+    second = engine.start("a")
+    assert told(second) == ("1 poller busy", True, 1)
+    engine.session("y", {"a": "1"}, lists="m")
+    assert told(second) == ("1 poller busy", True, 1)
+    engine.swf.close_session(instance="x")
+    assert told(second)[1:] == (False, 0)
+
+
 def test_a_task_whose_only_process_has_not_come_to_the_next_engine_is_defined_and_says_which_that_is(tmp_path):
     path = str(tmp_path / "store.sqlite")
     presence = Presence(path, "x")

@@ -155,6 +155,26 @@ def test_a_decision_that_nobody_makes_and_one_that_is_made() -> None:
     assert only(waits_of(story.history()), "decision").what == "a decision: a decider has taken it"
 
 
+@pytest.mark.parametrize(
+    ("known", "advice"),
+    [
+        ({"isServed": True, "busyPollers": 2}, "a poller that is free takes it"),
+        ({"isServed": True, "busyPollers": 0}, ""),
+        ({"isServed": False}, "start a decider: lab.resume()"),
+        ({}, "start a decider: lab.resume()"),
+        ({"isServed": False, "isSilent": True}, "let that process go on (kill -CONT)"),
+    ],
+)
+def test_what_is_advised_for_a_queued_decision_goes_by_who_polls_for_it(known: dict[str, Any], advice: str) -> None:
+    story = Story()
+    scheduled = story.add("DecisionTaskScheduled", taskList={"name": "deciders"})
+    tasks = [{"scheduledEventId": scheduled, "reason": "why", **known}]
+    wait = only(waits_of(story.history(), tasks=tasks), "decision")
+    assert wait.what == "a decision: why"
+    assert wait.to_do.startswith(advice)
+    assert bool(wait.to_do) == bool(advice)
+
+
 def test_the_decision_that_is_made_is_told_and_not_the_one_that_is_queued_behind_it() -> None:
     story = decided()
     task = story.schedule("load-1", "pkg.load")
