@@ -81,7 +81,8 @@ def overview_record(overview: LabOverview) -> dict[str, Any]:
                 "glyph": STATUSES[each.status].glyph,
                 "colour": STATUSES[each.status].colour,
                 "started": each.started.isoformat(" ", "seconds").removesuffix("+00:00"),
-                "seconds": round(each.seconds, 1 if each.seconds < 60 else None),
+                # Of an open one coarse, so that little changes between two looks.
+                "seconds": round(each.seconds, 3 if each.status != "OPEN" else 1 if each.seconds < 60 else None),
                 "waits": each.waits,
                 "is_child": each.is_child,
             }

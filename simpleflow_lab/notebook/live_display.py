@@ -165,7 +165,7 @@ class LiveViews:
             raise NotImplementedError from None
         still: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         place = next(self._places)
-        html = with_view(overview._repr_html_(), seen_at=overview.at, place=place)
+        html = with_view(overview._repr_html_(), seen_at=overview.at, place=place, of="lab")
         still.display({"text/plain": repr(overview), "text/html": html}, raw=True)
         self._put(view, {"text/plain": ""}, place=place)
 
@@ -188,7 +188,7 @@ class LiveViews:
         if len(execution.history()) <= LONG:
             still.display(still_of(execution, place=place), raw=True)
         else:  # its picture takes a while: the view comes first, and its thread makes the picture
-            html = with_view(quiet(repr(execution)), seen_at=execution.now(), place=place)
+            html = with_view(quiet(repr(execution)), seen_at=execution.now(), place=place, of="execution")
             still.display({"text/plain": repr(execution), "text/html": html}, raw=True)
         view, handle = self._display(execution, {"text/plain": ""}, refresh=refresh, place=place)
         card = _Card(handle, place, still)

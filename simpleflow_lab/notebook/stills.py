@@ -33,9 +33,12 @@ _SWITCH: Final = Html("""<style>
   > .jp-OutputArea-child:has(> .jp-OutputArea-output:not([class*="jp-Rendered"])):not(
   :has(> .jp-OutputArea-output > :not(script))) {{ display: none; }}
 .sfl-still img {{ max-width: 100%; }}
+.jp-OutputArea:has(> .jp-OutputArea-child .sfl-still[data-of="execution"])
+  > .jp-OutputArea-child > [data-mime-type^="application/vnd.jupyter.std"] {{ max-height: 18em; overflow-y: auto; }}
 </style>""")
 """In JupyterLab, and in pages made by nbconvert: the picture, or the view of the same place. An output of a widget that
-holds no element has no model, or none yet."""
+holds no element has no model, or none yet. In JupyterLab what is printed beside an execution is scrolled within some
+lines: the prints of hundreds of tasks would push it out of sight."""
 
 NO_STILL: Final = {"text/plain": "", "text/html": '<section class="sfl-still"></section>'}
 """In the place of a picture that is not needed any more: an output can't be taken back, and one that has no data is an
@@ -51,23 +54,25 @@ def still_html(execution: Execution, *, place: int) -> str:
             utc_time(execution.now())
         )
     # Each part is HTML that is escaped already.
-    return _still(f"{execution._repr_html_()}{_picture(execution)}{seen}", place)
+    return _still(f"{execution._repr_html_()}{_picture(execution)}{seen}", place, of="execution")
 
 
-def with_view(html: str, *, seen_at: datetime.datetime, place: int) -> str:
-    """Some HTML, escaped already, as the still picture of the view of this place."""
+def with_view(html: str, *, seen_at: datetime.datetime, place: int, of: str) -> str:
+    """Some HTML, escaped already, as the still picture of the view of this place: of an `execution` or a `lab`."""
     seen = Html('<div class="sfl sfl-quiet">as it was at {}</div>').format(utc_time(seen_at))
-    return _still(f"{html}{seen}", place)
+    return _still(f"{html}{seen}", place, of=of)
 
 
 def still_of_step(debugger: Debugger, *, place: int) -> dict[str, str]:
     """The step at which a debugger stands, as outputs that need no kernel."""
-    return {"text/plain": repr(debugger), "text/html": _still(debugger._repr_html_(), place)}
+    return {"text/plain": repr(debugger), "text/html": _still(debugger._repr_html_(), place, of="step")}
 
 
-def _still(html: str, place: int) -> str:
+def _still(html: str, place: int, *, of: str) -> str:
     """Some HTML, escaped already, that the view of this place hides."""
-    return f'<section class="sfl-still" data-place="{place}">{_SWITCH.format(place=place)}{html}</section>'
+    return (
+        f'<section class="sfl-still" data-place="{place}" data-of="{of}">{_SWITCH.format(place=place)}{html}</section>'
+    )
 
 
 def _picture(execution: Execution) -> str:

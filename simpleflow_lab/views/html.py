@@ -28,7 +28,7 @@ from simpleflow_lab.views.formatting import (
     utc_time,
 )
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history, tasks_of
-from simpleflow_lab.views.markup import Html, escape
+from simpleflow_lab.views.markup import Html, Unbroken, escape
 from simpleflow_lab.views.style import STATUSES, Style, style_of
 from simpleflow_lab.views.summary import ExecutionSummary, execution_summary
 
@@ -69,6 +69,7 @@ STYLE: Final = Html("""<style>
 .sfl th { font-weight: 600; white-space: nowrap; }
 .sfl.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .sfl.sfl .sfl-state { white-space: nowrap; }
+@media print { .sfl.sfl :is(th, td) { max-width: none; overflow-wrap: anywhere; } }
 .sfl .sfl-value { min-width: 11em; }
 </style>""")
 
@@ -158,6 +159,7 @@ def quiet(text: str) -> Html:
 _EMPTY: Final = Html("")
 _ROW: Final = Html("<tr>{}</tr>")
 _ITEM: Final = Html("<li>{}</li>")
+_STATE: Final = Html('<td class="sfl-state">{}</td>')
 
 
 def _heading(summary: ExecutionSummary) -> Html:
@@ -346,6 +348,8 @@ _CELL: Final = Html("<td>{}</td>")
 
 def _cell(value: Any) -> Html:
     match value:
+        case Unbroken():
+            return _STATE.format(value)
         case datetime.datetime():
             return _NUMBER.format(utc_time(value))
         case bool() | None:

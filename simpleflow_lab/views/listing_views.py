@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.listings import Kind, Listing
+from simpleflow_lab.views.markup import Unbroken
 from simpleflow_lab.views.style import STATUSES, style_of
 from simpleflow_lab.views.text_tables import text_table
 
@@ -78,7 +79,7 @@ def _cell(kind: Kind, value: Any) -> Any:
     match kind:
         case Kind.STATE:
             of = STATUSES.get(value) or style_of(value)
-            return f"{of.glyph} {of.word}"
+            return Unbroken(f"{of.glyph} {of.word}")
         case Kind.SECONDS:
             return duration(value)
         case Kind.PERCENTAGE:

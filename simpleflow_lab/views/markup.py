@@ -46,6 +46,10 @@ class Html(Markup):
         return cls(s) if hasattr(s, "__html__") else cls(_escaped(s, VALUE_LIMIT))
 
 
+class Unbroken(str):
+    """A short text that stands on one line where it is the cell of a table."""
+
+
 def escape(value: Any, limit: int = VALUE_LIMIT) -> Html:
     """At most `limit` characters of a value for HTML content, a quoted HTML attribute, or plotly's pseudo-HTML.
 

@@ -50,7 +50,7 @@ class Pipeline(Workflow):
         self.submit(self.wait_signal("go")).wait()
         return pages
 """,
-    "lab.start(Pipeline, 40, workflow_id='shown')",
+    "print('a line\\n' * 60)\nlab.start(Pipeline, 40, workflow_id='shown')",
     "%simpleflow workflow.start Pipeline --workflow-id blocks --input '[3]'",
 ]
 
@@ -70,6 +70,11 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view = page.cell(2).locator(".sfl-live")
     has_text(view.locator("header"), "OPEN")
     has_text(view, "40 completed, ✗ 1 failed")
+
+    # Many prints do not push the view out of sight, and can be read.
+    prints = page.cell(2).locator("[data-mime-type='application/vnd.jupyter.stdout']").first
+    has_text(prints, "a line")
+    assert prints.evaluate("one => one.clientHeight < 300 && one.scrollHeight > one.clientHeight")
 
     # The last cell blocks the kernel; what it waits for is sent from its own view.
     blocking = page.cell(3).locator(".sfl-live")

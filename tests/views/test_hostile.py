@@ -226,7 +226,7 @@ def test_a_page_that_nbconvert_makes_of_outputs_holds_no_element_of_their_making
     def outputs(payload: str) -> Iterator[dict[str, str]]:
         history = hostile(payload)
         yield from ({"text/plain": payload, "text/html": html} for html in pages(history, payload).values())
-        yield {"text/html": with_view(str(execution_html(history)), seen_at=when(1), place=1)}
+        yield {"text/html": with_view(str(execution_html(history)), seen_at=when(1), place=1, of="execution")}
 
     def page(payloads: list[str]) -> str:
         shown = [nbformat.v4.new_output("display_data", data) for each in payloads for data in outputs(each)]
