@@ -37,7 +37,7 @@ from simpleflow_lab.executions.start_requests import (
 from simpleflow_lab.executions.starting import start_execution
 from simpleflow_lab.lab_workers import LabWorkers, check_serve
 from simpleflow_lab.middleware import around_of
-from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve, virtual_clock
+from simpleflow_lab.runtime.connection import Endpoint, connect, owner_of, serve_store, virtual_clock
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.runtime.output_contexts import OutputContexts
 from simpleflow_lab.runtime.pool import WorkerPool
@@ -234,7 +234,9 @@ class Lab(LabWorkers):
         for endpoint in self._endpoints:
             endpoint.drain()
 
-    def serve(self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False) -> Served:
+    def serve_store(
+        self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
+    ) -> Served:
         """Serve this Lab's engine over HTTP to other programs on this machine until the Lab is closed.
 
         They may be in any language: they speak SWF's own protocol, and need the variables that this gives. The keys
@@ -253,7 +255,7 @@ class Lab(LabWorkers):
             raise UsageError(f"poll_seconds is from 0 to {LONGEST_POLL}, not {poll_seconds}")
         if port is not None and not 0 <= port <= LAST_PORT:
             raise UsageError(f"port is from 0 to {LAST_PORT}, not {port}")
-        endpoint, notice = serve(self.service, port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
+        endpoint, notice = serve_store(self.service, port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
         self._endpoints.append(endpoint)
         variables = {name: str(value) for name, value in endpoint.environment.items()}
         return Served(url=endpoint.url, environment=variables, notice=notice)

@@ -464,7 +464,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
         (lambda lab: lab.start(Basic, 1, tag_list=list("abcdef")), "tag_list are 5 at most"),
         (lambda lab: lab.start(Basic, 1, task_priority="high"), "the task_priority is a whole number of 32 bits"),
         (lambda lab: lab.start(Basic, 1, child_policy="KILL"), "the child_policy is .*not 'KILL'"),
-        (lambda lab: lab.serve(port=65_536), "port is from 0 to 65535, not 65536"),
+        (lambda lab: lab.serve_store(port=65_536), "port is from 0 to 65535, not 65536"),
         (lambda lab: Lab(":memory:", domain="a/b"), "a domain 'a/b' is none that SWF takes"),
     ],
 )
@@ -747,4 +747,4 @@ def test_a_timeout_that_is_no_number_does_not_wait_for_ever(lab):
 @pytest.mark.parametrize("given", [float("nan"), float("inf"), -1])
 def test_polls_of_no_length_are_refused(lab, given):
     with pytest.raises(UsageError, match="poll_seconds is from 0 to 60, not"):
-        lab.serve(poll_seconds=given)
+        lab.serve_store(poll_seconds=given)

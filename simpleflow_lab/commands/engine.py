@@ -61,7 +61,7 @@ def start(session: Session, port: int | None, poll_seconds: float | None, rotate
     that it runs is lost or waits. As long as this command runs, no other process takes the store.
     """
     lab = session.lab(new=True)
-    served = lab.serve(port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
+    served = lab.serve_store(port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
     return EngineStarted(store=lab.address, domain=lab.domain, **served._asdict())
 
 

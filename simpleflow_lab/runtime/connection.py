@@ -45,7 +45,16 @@ from simpleflow_lab.service.history_polling import HistoryPolling
 from simpleflow_lab.service.watchable import WatchableService
 from simpleflow_lab.swf.names import check_name
 
-__all__ = ["MEMORY", "Connection", "Endpoint", "chosen_domain", "connect", "missing_store", "serve", "virtual_clock"]
+__all__ = [
+    "MEMORY",
+    "Connection",
+    "Endpoint",
+    "chosen_domain",
+    "connect",
+    "missing_store",
+    "serve_store",
+    "virtual_clock",
+]
 
 MEMORY: Final = ":memory:"
 AMAZON_PAUSE: Final = 2.0
@@ -245,7 +254,7 @@ def _large_fields(own: Objects | None, *, region: str | None = None) -> tuple[St
     )
 
 
-def serve(
+def serve_store(
     service: WatchableService, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
 ) -> tuple[Endpoint, str | None]:
     """An HTTP endpoint for an embedded engine of this process, and a sentence for a person. The caller closes it.
@@ -256,7 +265,7 @@ def serve(
     """
     seconds = SERVED_POLL_SECONDS if poll_seconds is None else poll_seconds
     if isinstance(service, SharedStore):
-        return service.serve(port=port, poll_seconds=seconds, rotate_keys=rotate_keys)
+        return service.serve_store(port=port, poll_seconds=seconds, rotate_keys=rotate_keys)
     if not isinstance(service, EmbeddedSWF):
         raise UsageError("Amazon SWF is served by Amazon: name a store")
     return Endpoint(service, port=port or 0, poll_seconds=seconds), None

@@ -50,13 +50,14 @@ class HandOver:
         """The endpoints for SWF programs."""
         return self._served
 
-    def serve(
+    def serve_store(
         self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
     ) -> tuple[Endpoint, str | None]:
-        """A further endpoint, for SWF programs, with the keys of the store; and a notice for a person. See `Lab.serve`.
+        """A further endpoint, for SWF programs, with the keys of the store; and a notice for a person.
 
-        This process owns the store from now on. The caller closes the endpoint. Raises `UsageError` if another process
-        serves the store or does not give it away, and `StoreError` if the port is taken.
+        See `Lab.serve_store`. This process owns the store from now on. The caller closes the endpoint. Raises
+        `UsageError` if another process serves the store or does not give it away, and `StoreError` if the port is
+        taken.
         """
         self._take_over()
         try:

@@ -148,11 +148,11 @@ class SharedStore(DelegatingService):
             if self._presence is not None:
                 self._presence.release()
 
-    def serve(
+    def serve_store(
         self, *, port: int | None = None, poll_seconds: float | None = None, rotate_keys: bool = False
     ) -> tuple[Endpoint, str | None]:
-        """See `HandOver.serve`."""
-        return self._hand_over.serve(port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
+        """See `HandOver.serve_store`."""
+        return self._hand_over.serve_store(port=port, poll_seconds=poll_seconds, rotate_keys=rotate_keys)
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
         """Carry out an operation of SWF on the engine."""

@@ -115,7 +115,7 @@ def test_rotated_keys_lock_programs_out_that_have_the_old_ones_and_no_process_of
 @pytest.mark.slow
 def test_a_program_that_polls_in_vain_is_answered_soon_enough_to_end(tmp_path: Path) -> None:
     with Lab(tmp_path / "lab.sqlite", serve="nothing") as lab:
-        variables = lab.serve(port=0).environment
+        variables = lab.serve_store(port=0).environment
         swf = boto3.client(
             "swf",
             endpoint_url=variables["AWS_ENDPOINT_URL_SWF"],

@@ -115,7 +115,7 @@ def test_running_executions_are_handed_over(
     monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket.name)
     path = str(tmp_path / "failed")
     with Lab(":memory:", serve="nothing") as lab:
-        served = lab.serve(poll_seconds=0.5)
+        served = lab.serve_store(poll_seconds=0.5)
         both = ("decider.start", "worker.start")
         sides = {"upstream": lambda: upstream(simpleflow, served, lab.domain, *both), "ours": lambda: ours(lab)}
         parent = lab.start(flows.Parent, path, workflow_id="the-parent")
@@ -147,7 +147,7 @@ def test_an_upstream_worker_gets_a_large_value_whole_or_fails_the_task_and_the_e
     if place == "bucket":
         monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket.name)
     with Lab(":memory:", serve="nothing") as lab:
-        served = lab.serve(poll_seconds=0.5)
+        served = lab.serve_store(poll_seconds=0.5)
         execution = lab.start(flows.Passes)
         with ours(lab):
             until(lambda: "ActivityTaskCompleted" in types(execution))

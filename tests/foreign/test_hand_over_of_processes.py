@@ -161,7 +161,7 @@ def test_another_ones_processes_go_on_where_it_stands(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     store = str(tmp_path / "lab.sqlite")
     lab = ends.enter_context(Lab(store, serve="nothing"))
-    variables = lab.serve(port=0, poll_seconds=0.5).environment
+    variables = lab.serve_store(port=0, poll_seconds=0.5).environment
     theirs = Processes([simpleflow], "simpleflow", tmp_path, dict(variables))
     ours = Processes([sys.executable, "-m", "simpleflow_lab.cli", "--store", store], "simpleflow_lab", tmp_path, {})
     theirs_polls = ("-d", "lab", "-t", "handed-over")
@@ -218,7 +218,7 @@ def test_another_ones_processes_go_on_when_all_of_the_first_ones_are_killed(
     monkeypatch.setenv("SIMPLEFLOW_JUMBO_FIELDS_BUCKET", bucket.name)
     store = str(tmp_path / "lab.sqlite")
     lab = ends.enter_context(Lab(store, serve="nothing"))
-    variables = lab.serve(port=0, poll_seconds=0.5).environment
+    variables = lab.serve_store(port=0, poll_seconds=0.5).environment
     theirs = Processes([simpleflow], "simpleflow", tmp_path, dict(variables), KILLED)
     command = [sys.executable, "-m", "simpleflow_lab.cli", "--store", store]
     ours = Processes(command, "simpleflow_lab", tmp_path, {}, KILLED)

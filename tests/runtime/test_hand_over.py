@@ -148,7 +148,7 @@ from simpleflow_lab import Lab
 with Lab(sys.argv[1]) as lab:
     print("ready", flush=True)
     for _ in sys.stdin:
-        print(lab.serve(rotate_keys=True).url, flush=True)
+        print(lab.serve_store(rotate_keys=True).url, flush=True)
 """
 
 
@@ -188,9 +188,9 @@ def test_a_kernel_that_serves_the_store_takes_it_over_too_and_keeps_it_until_it_
         assert lab.domains() == ["lab"]
         assert not owns(lab)
         with pytest.raises(UsageError, match=f"process {other.pid} .* serves the store .* already"):
-            lab.serve()
+            lab.serve_store()
         other.communicate("stop\n")
-    assert lab.serve().url
+    assert lab.serve_store().url
     assert owns(lab)
 
 
@@ -224,7 +224,7 @@ SERVES = """
 import sys
 from simpleflow_lab import Lab
 with Lab(sys.argv[1]) as lab:
-    lab.serve()
+    lab.serve_store()
     print("served", flush=True)
     sys.stdin.readline()
 """
