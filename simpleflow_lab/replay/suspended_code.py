@@ -14,7 +14,7 @@ from itertools import islice
 from types import FrameType
 from typing import Any, Final, TypeAlias
 
-from simpleflow_lab.canvas import GroupFuture
+from simpleflow_lab.canvas import ChainFuture, GroupFuture
 from simpleflow_lab.futures import AnyOf, Future
 from simpleflow_lab.replay.fibers import Fiber
 from simpleflow_lab.replay.lines import author_frame, line_of
@@ -120,6 +120,7 @@ def _open_tasks(future: Future) -> Iterator[str]:
         elif each.done:
             continue
         elif isinstance(each, AnyOf | GroupFuture):
-            left.append(iter(each.futures))
+            # Of a chain only the last one that was submitted can be open.
+            left.append(iter(each.futures[-1:] if isinstance(each, ChainFuture) else each.futures))
         elif each.task_id:
             yield each.task_id

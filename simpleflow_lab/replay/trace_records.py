@@ -59,8 +59,9 @@ class SuspendedFiber(NamedTuple):
     is_stack_cut: bool
     """The stack has further, outer frames of the author's: only the 50 innermost are recorded."""
     recorded_at: int
-    """Id of the `DecisionTaskStarted` event of the decision in which all this was recorded. It is an earlier one if the
-    fiber has not run since, and has no frames of the author's, or if too many fibers wait to inspect each again."""
+    """Id of the `DecisionTaskStarted` event of the decision in which its stack was recorded. It is an earlier one if
+    the fiber has not run since, and has no frames of the author's, or if too many fibers wait to inspect each again;
+    where too many wait for several tasks, the ids are of that decision, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

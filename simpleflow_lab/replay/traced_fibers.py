@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+from simpleflow_lab.canvas import GroupFuture
+from simpleflow_lab.futures import AnyOf
 from simpleflow_lab.replay.fibers import Fiber, Path
 from simpleflow_lab.replay.lines import line_of_error, place_text, shortened
 from simpleflow_lab.replay.suspended_code import Snapshot, open_ids, stack_of, stack_of_error
@@ -18,9 +20,9 @@ from simpleflow_lab.replay.value_text import value_text
 
 MAX_FRESH_STACKS: Final = 100
 """Most fibers that ran in a decision and whose local variables are recorded with it."""
-MAX_RENEWED_STACKS: Final = 10
-"""Most fibers that did not run in a decision and whose local variables are recorded again all the same: what they hold
-may have changed."""
+MAX_RENEWED: Final = 10
+"""Most fibers that did not run in a decision and of which is recorded again what may have changed: their local
+variables, and for which tasks they wait."""
 
 
 MAX_REASON: Final = 1_000
@@ -45,6 +47,8 @@ class TracedFibers:
         self._suspended: dict[Fiber, SuspendedFiber] = {}
         self._with_stack: dict[Fiber, None] = {}
         """Those of the suspended fibers in which code of the author's is."""
+        self._on_several: dict[Fiber, None] = {}
+        """Those that wait for several tasks, of which some may close while the fiber does not run."""
 
     def with_locals(self, stacks_from: int, snapshot: Snapshot | None) -> TracedFibers:
         """The same fibers as they are now, under the same names, with local variables as it is said in `__init__`. It
@@ -54,6 +58,7 @@ class TracedFibers:
         found._names, found._numbers = self._names, self._numbers
         found._resumed = dict(self._resumed)
         found._suspended, found._with_stack = dict(self._suspended), dict(self._with_stack)
+        found._on_several = dict(self._on_several)
         return found
 
     @property
@@ -64,7 +69,7 @@ class TracedFibers:
     def begin_rerun(self) -> None:
         """The code is about to run from its start, in new fibers."""
         self._is_rerun = True
-        for of_this_run in (self._names, self._resumed, self._suspended, self._with_stack):
+        for of_this_run in (self._names, self._resumed, self._suspended, self._with_stack, self._on_several):
             of_this_run.clear()
 
     def resume(self, fiber: Fiber) -> bool:
@@ -101,17 +106,26 @@ class TracedFibers:
         suspended, resumed = self._suspended, self._resumed
         with_locals = started_event_id >= self._stacks_from
         if with_locals:
-            for fiber in [fiber for fiber in islice(self._with_stack, MAX_RENEWED_STACKS) if fiber not in resumed]:
+            for fiber in [fiber for fiber in islice(self._with_stack, MAX_RENEWED) if fiber not in resumed]:
                 suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=True)
         for number, fiber in enumerate(resumed):
             if fiber.waits_for is None:
-                for alive in (suspended, self._with_stack, self._names):
+                for alive in (suspended, self._with_stack, self._names, self._on_several):
                     alive.pop(fiber, None)  # it has ended
             else:
                 fresh = with_locals and number < MAX_FRESH_STACKS
                 known = suspended[fiber] = self._suspended_fiber(fiber, started_event_id, with_locals=fresh)
                 if known.stack:
                     self._with_stack[fiber] = None
+                if isinstance(fiber.waits_for, AnyOf | GroupFuture):
+                    self._on_several[fiber] = None
+                else:
+                    self._on_several.pop(fiber, None)
+        for fiber in islice(self._on_several, MAX_RENEWED):
+            if fiber not in resumed and fiber.waits_for is not None:
+                known, ids = suspended[fiber], open_ids(fiber.waits_for)
+                if ids != known.waits_for_ids:
+                    suspended[fiber] = known._replace(waits_for_ids=ids)
         resumed.clear()
         return tuple(suspended.values())
 

@@ -613,6 +613,23 @@ def test_waiting_for_several_futures_names_those_that_are_open(lab: Lab) -> None
     assert [sorted(fiber.waits_for_ids) for fiber in records[0].suspended] == [["long", "short"]]
 
 
+class TwoChains(Watched):
+    def run(self) -> None:
+        futures.wait(self.submit(Group(Chain((add, 1, 1), (add, 2, 1), (add, 3, 1)), Chain((add, 4, 1), (add, 5, 1)))))
+
+
+def test_who_waits_for_a_group_waits_only_for_those_of_its_tasks_that_are_open(lab: Lab) -> None:
+    records = watched(TwoChains, history_of(lab, TwoChains))
+    waits = 0
+    for record in records:
+        open_tasks = {future.id for future in record.futures if future.id and future.state in ("PENDING", "RUNNING")}
+        for fiber in record.suspended:
+            waits += 1
+            assert fiber.waits_for_ids
+            assert set(fiber.waits_for_ids) <= open_tasks, record.number
+    assert waits > 10
+
+
 class AnyOfTwo(Watched):
     name = "trace.any_of_two"
 
