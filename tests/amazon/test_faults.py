@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
-from simpleflow_lab.exceptions import CredentialsError
+from simpleflow_lab.exceptions import CredentialsError, SimpleflowLabError
 from tests.amazon.conftest import ADDRESS
 from tests.amazon.simulated import Faults, SimulatedAmazon
 from tests.examples_count import repeats, trials
@@ -242,9 +242,11 @@ def test_f8_any_request_may_fail_in_any_way(simulated: SimulatedAmazon, rate: fl
 def test_f8_fifty_requests_after_another_fail_and_nothing_is_lost(simulated: SimulatedAmazon, fault: str) -> None:
     with Lab(ADDRESS, notice=quiet, activity_threads=4) as lab:
         execution = lab.start(Story, 4)
-        until(lambda: simulated.calls["PollForActivityTask"])  # or its decider alone asks, after ever longer pauses
+        until(lambda: simulated.calls["PollForActivityTask"])
         simulated.faults = Faults(rate=1.0, kinds=[fault])
-        until(lambda: simulated.made[fault] >= 50, seconds=240)
+        while simulated.made[fault] < 50:  # pollers alone ask after ever longer pauses
+            with pytest.raises(SimpleflowLabError):
+                execution.describe()
         simulated.faults = Faults()
         execution.signal("go", '{"args": ["on"], "kwargs": {}}')
         assert execution.result(200) == STORY
