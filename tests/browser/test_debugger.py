@@ -100,7 +100,7 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     view = page.cell(3).locator(".sfl-debugger")
     view.wait_for()
     still = page.cell(3).locator(".sfl-still")
-    assert not still.is_visible()
+    still.wait_for(state="hidden")
     heading, keys = view.locator("h3"), page.page.keyboard
     has_text(heading, "step 7 of 8")
     has_text(view.locator(".sfl-opened"), "opened at the last step in which the code waits")
@@ -129,7 +129,7 @@ def test_a_reader_steps_through_an_execution(page: NotebookPage, tmp_path: Path)
     keys.press("?")
     has_text(view.get_by_role("dialog"), "ten steps back")
     keys.press("Escape")
-    assert view.get_by_role("dialog").count() == 0
+    view.get_by_role("dialog").wait_for(state="detached")
     assert page.page.locator(".jp-Notebook .jp-Cell").count() == cells
 
     # The source says where it waits and what ran; the variables are those of that moment, and hostile texts are texts.

@@ -6,12 +6,17 @@ No key that is pressed in a view gets to the notebook.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.jupyterlab import Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 from tests.browser.test_live_view import CELLS
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Keyboard, Locator
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,6 +34,17 @@ FOCUSED = """root => {
 OF_THE_NOTEBOOK = ["d", "d", "a", "b", "x", "m", "0", "0", "j", "k"]
 
 
+def focused_one_after_the_other(view: Locator, keyboard: Keyboard) -> list[bool] | None:
+    """Of each control whether it is seen that it has the focus; `None` if the view changed meanwhile."""
+    number = view.evaluate(f"root => ({CONTROLS})(root).length")
+    view.evaluate(f"root => ({CONTROLS})(root)[0].focus()")
+    is_seen = []
+    while (seen := view.evaluate(FOCUSED)) is not None:
+        is_seen.append(seen)
+        keyboard.press("Tab")
+    return is_seen if len(is_seen) == number else None
+
+
 def test_each_control_is_reached_and_seen_and_escape_gives_the_keys_back(workbench: Workbench, tmp_path: Path) -> None:
     save_notebook(tmp_path / "keyboard.ipynb", [*CELLS[:2], *VIEWS.values()])
     page = workbench.open(tmp_path / "keyboard.ipynb", width=1100, height=4000)
@@ -42,13 +58,8 @@ def test_each_control_is_reached_and_seen_and_escape_gives_the_keys_back(workben
     for index, name in enumerate(VIEWS, 2):
         view = page.cell(index).locator(name)
         view.wait_for()
-        number = view.evaluate(f"root => ({CONTROLS})(root).length")
-        view.evaluate(f"root => ({CONTROLS})(root)[0].focus()")
-        is_seen = []
-        while (seen := view.evaluate(FOCUSED)) is not None:
-            is_seen.append(seen)
-            keyboard.press("Tab")
-        assert len(is_seen) == number > 10
+        is_seen = until(lambda view=view: focused_one_after_the_other(view, keyboard))
+        assert len(is_seen) > 10
         assert all(is_seen)
         view.evaluate(f"root => ({CONTROLS})(root).find(each => each.localName === 'button').focus()")
         for key in OF_THE_NOTEBOOK:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.jupyterlab import Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -60,7 +61,7 @@ def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp
     has_text(view, "this process, which owns the store")
     has_text(view, "1 open, 1 closed")
     has_text(view.locator("tr"), "signal go")
-    assert not page.cell(2).locator(".sfl-still").is_visible()
+    page.cell(2).locator(".sfl-still").wait_for(state="hidden")
     page.page.screenshot(path=tmp_path / "lab.png")
 
     page.cell(2).get_by_role("region", name="live view of a Lab").wait_for()
@@ -74,7 +75,7 @@ def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp
     view.get_by_label("which executions").select_option("all")
     page.page.set_viewport_size({"width": 320, "height": 1800})
     has_text(view.locator("td"), "COMPLETED")
-    assert view.evaluate(CUT, "td:nth-child(3), td:nth-child(5)") == []
+    until(lambda: view.evaluate(CUT, "td:nth-child(3), td:nth-child(5)") == [])
     page.page.set_viewport_size({"width": 1100, "height": 1800})
 
     worker = view.locator("[data-worker='activity worker fetching']")

@@ -102,6 +102,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view.locator("tbody tr").first.click()
     has_text(view.locator(".sfl-banner"), "activity-live.fetch-12 ✓ completed on live, worker")
     view.get_by_label("filter the tasks").fill("live.count")
+    has_text(view.locator("tbody tr").first, "count")
     view.locator("tbody tr").first.click()
     has_text(view.locator(".sfl-banner"), "depended on:")
     view.get_by_role("button", name="activity-live.fetch-1", exact=True).wait_for()
@@ -119,9 +120,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
 
     view.get_by_role("tab", name="Gantt chart").click()
     chart = view.locator("canvas")
-    whole = chart.get_attribute("aria-label")
-    assert whole is not None
-    assert "41 tasks in 2 lanes, from 0 ms" in whole
+    view.locator("canvas[aria-label*='41 tasks in 2 lanes, from 0 ms']").wait_for()
     chart.focus()
     page.page.keyboard.press("+")
     page.page.wait_for_function(
@@ -145,7 +144,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
     view.get_by_role("button", name="Send signal").click()
     has_text(view.locator("header"), "COMPLETED")
     still.locator(".sfl-badge", has_text="COMPLETED").first.wait_for(state="attached")
-    assert not still.is_visible()
+    still.wait_for(state="hidden")
     assert still.locator("img").count() == 1
     widget = "application/vnd.jupyter.widget-view+json"
     forms = [[set(one.mime_types) for one in cell if one.kind != "stream"] for cell in page.outputs()[2:]]
@@ -153,7 +152,7 @@ def test_an_execution_is_followed_looked_into_and_acted_on(page: NotebookPage, t
         [{"text/plain", "text/html"}, {widget, "text/plain"}],
         [{widget, "text/plain"}, {"text/plain", "text/html"}],
     ]
-    assert not page.cell(3).locator(".sfl-still").is_visible()
+    page.cell(3).locator(".sfl-still").wait_for(state="hidden")
     assert page.errors() == []
     assert page.console_errors == []
     assert page.external_requests == []
@@ -176,7 +175,7 @@ def test_a_view_outlives_that_its_page_is_loaded_again_and_says_that_its_kernel_
     view.locator("tbody tr").nth(12).wait_for()  # as many as fit, at the first look
     page.page.set_viewport_size({"width": 320, "height": 3000})
     has_text(view.locator("td"), "completed")
-    assert view.evaluate(CUT, "th, td:first-child, td.sfl-number") == []  # the table scrolls
+    until(lambda: view.evaluate(CUT, "th, td:first-child, td.sfl-number") == [])  # the table scrolls
     page.page.set_viewport_size({"width": 1100, "height": 3000})
     view.get_by_role("button", name="Restart…").click()
     view.get_by_role("button", name="Start it again?").click()

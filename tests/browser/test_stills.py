@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 
 from tests.browser.jupyterlab import Chromium, JupyterLab, NotebookPage, chromium_path
 from tests.browser.test_harness import save_notebook
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = [
     pytest.mark.browser,
@@ -67,6 +71,11 @@ def lab(tmp_path: Path) -> Iterator[JupyterLab]:
         yield lab
 
 
+def width_of_picture(place: Locator) -> int:
+    """In pixels; 0 while it is not there yet."""
+    return int(place.locator("img").evaluate("one => one.complete ? one.naturalWidth : 0"))
+
+
 def saved(page: NotebookPage) -> None:
     page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
 
@@ -77,7 +86,7 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         page.run_all()
         cell = page.cell(2)
         cell.locator(".sfl-live header").wait_for()
-        assert not cell.locator(".sfl-still").is_visible()
+        cell.locator(".sfl-still").wait_for(state="hidden")
         for index in (3, 4):  # what a cell waited for stays
             page.cell(index).locator(".sfl-live header").get_by_text("COMPLETED").wait_for()
             page.cell(index).locator(".sfl-still").wait_for(state="hidden")
@@ -103,10 +112,9 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
             closed = again.cell(index).locator(".sfl-still")
             closed.locator(".sfl-badge", has_text="COMPLETED").first.wait_for()
             assert closed.count() == 1
-            assert closed.locator("img").evaluate("one => one.complete && one.naturalWidth") > 300
+            until(lambda closed=closed: width_of_picture(closed) > 300)
             assert not again.cell(index).get_by_text("model not found").is_visible()
-        picture = still.locator("img")
-        assert picture.evaluate("one => one.complete && one.naturalWidth") > 300
+        until(lambda: width_of_picture(still) > 300)
         again.page.screenshot(path=tmp_path / "again.png")
         for each in (page, again):
             assert each.page.locator("img[src='x']").count() == 0
@@ -119,10 +127,10 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
         exported = page.page.context.new_page()
         exported.route("**/*", lambda route: route.abort())  # what nbconvert wants from the network
         exported.set_content(html)
-        assert [exported.locator(".sfl-still").nth(number).is_visible() for number in range(3)] == [True] * 3
-        still = exported.locator(".sfl-still").first
-        still.wait_for()
-        assert "signal go" in still.inner_text()
-        assert still.locator("img").evaluate("one => one.naturalWidth") > 300
+        for number in range(3):
+            exported.locator(".sfl-still").nth(number).wait_for()
+        exported_still = exported.locator(".sfl-still").first
+        assert "signal go" in exported_still.inner_text()
+        until(lambda: width_of_picture(exported_still) > 300)
         exported.screenshot(path=tmp_path / "page.png")
         assert exported.locator("img[src='x']").count() == 0
