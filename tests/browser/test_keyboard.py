@@ -5,6 +5,7 @@ No key that is pressed in a view gets to the notebook.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,15 +35,15 @@ FOCUSED = """root => {
 OF_THE_NOTEBOOK = ["d", "d", "a", "b", "x", "m", "0", "0", "j", "k"]
 
 
-def focused_one_after_the_other(view: Locator, keyboard: Keyboard) -> list[bool] | None:
-    """Of each control whether it is seen that it has the focus; `None` if the view changed meanwhile."""
+def focused_one_after_the_other(view: Locator, keyboard: Keyboard) -> list[bool]:
+    """Of each control whether it is seen that it has the focus; empty if the view changed meanwhile."""
     number = view.evaluate(f"root => ({CONTROLS})(root).length")
     view.evaluate(f"root => ({CONTROLS})(root)[0].focus()")
     is_seen = []
     while (seen := view.evaluate(FOCUSED)) is not None:
         is_seen.append(seen)
         keyboard.press("Tab")
-    return is_seen if len(is_seen) == number else None
+    return is_seen if len(is_seen) == number else []
 
 
 def test_each_control_is_reached_and_seen_and_escape_gives_the_keys_back(workbench: Workbench, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_each_control_is_reached_and_seen_and_escape_gives_the_keys_back(workben
     for index, name in enumerate(VIEWS, 2):
         view = page.cell(index).locator(name)
         view.wait_for()
-        is_seen = until(lambda view=view: focused_one_after_the_other(view, keyboard))
+        is_seen = until(functools.partial(focused_one_after_the_other, view, keyboard))
         assert len(is_seen) > 10
         assert all(is_seen)
         view.evaluate(f"root => ({CONTROLS})(root).find(each => each.localName === 'button').focus()")

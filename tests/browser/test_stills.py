@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +72,9 @@ def lab(tmp_path: Path) -> Iterator[JupyterLab]:
         yield lab
 
 
-def width_of_picture(place: Locator) -> int:
-    """In pixels; 0 while it is not there yet."""
-    return int(place.locator("img").evaluate("one => one.complete ? one.naturalWidth : 0"))
+def has_a_picture(place: Locator) -> bool:
+    """Whether its picture is there, and not a sign that it can't be shown."""
+    return bool(place.locator("img").evaluate("one => one.complete && one.naturalWidth > 300"))
 
 
 def saved(page: NotebookPage) -> None:
@@ -112,9 +113,9 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
             closed = again.cell(index).locator(".sfl-still")
             closed.locator(".sfl-badge", has_text="COMPLETED").first.wait_for()
             assert closed.count() == 1
-            until(lambda closed=closed: width_of_picture(closed) > 300)
+            until(functools.partial(has_a_picture, closed))
             assert not again.cell(index).get_by_text("model not found").is_visible()
-        until(lambda: width_of_picture(still) > 300)
+        until(lambda: has_a_picture(still))
         again.page.screenshot(path=tmp_path / "again.png")
         for each in (page, again):
             assert each.page.locator("img[src='x']").count() == 0
@@ -131,6 +132,6 @@ def test_a_saved_notebook_and_a_page_made_of_it_show_the_last_state(lab: Jupyter
             exported.locator(".sfl-still").nth(number).wait_for()
         exported_still = exported.locator(".sfl-still").first
         assert "signal go" in exported_still.inner_text()
-        until(lambda: width_of_picture(exported_still) > 300)
+        until(lambda: has_a_picture(exported_still))
         exported.screenshot(path=tmp_path / "page.png")
         assert exported.locator("img[src='x']").count() == 0
