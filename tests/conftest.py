@@ -166,6 +166,15 @@ def _botocore_reads_its_files_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _texts_are_as_wide_as_without_a_terminal() -> Iterator[None]:
+    """However wide the terminal of the tests is: tables leave out columns that have no room."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        patch.setenv("LINES", "24")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _amazon_was_not_asked() -> Iterator[None]:
     """Not even by somebody who went on when it failed."""

@@ -29,6 +29,11 @@ def poison():
         tries.write("x")
     os.kill(os.getpid(), signal.SIGKILL)
 
+def starts_on_disk():
+    durable = lab.service.engine._durable
+    written = [durable.store.written_history(each.run.key) for each in list(durable.state.open_by_id.values())]
+    return sum(event.type == "DecisionTaskStarted" for found in written if found is not None for event in found[1])
+
 def length(of):
     path = sys.argv[1] + of
     return os.path.getsize(path) if os.path.exists(path) else 0
@@ -59,7 +64,8 @@ class Kills(Workflow):
     def run(self):
         if len(sys.argv) > 5:
             return "made"
-        time.sleep(0.3)  # its start is on disk
+        while starts_on_disk() <= length(".tries"):
+            time.sleep(0.01)
         open(sys.argv[1] + ".tries", "a").write("x")
         os.kill(os.getpid(), signal.SIGKILL)
 
