@@ -1,8 +1,8 @@
 """`%simpleflow COMMAND …` and `%%simpleflow [COMMAND …]`.
 
 The commands are those of the shell, from the same table. A line is split into words as in a shell, and nothing in it is
-evaluated. A notebook also has the commands `connect` and `export`, the option `-o NAME` and variables as input. An
-error by what was typed is shown in one line.
+evaluated. A notebook also has the commands `connect` and `export`, the option `-o NAME` and variables, see
+`command_lines`. An error by what was typed is shown in one line.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ class SimpleflowMagics(Magics):
 
         %simpleflow workflow.start BasicWorkflow --input '[1, 5]' --workflow-id first-run
         %simpleflow workflow.tasks -o tasks
+        %simpleflow workflow.info $execution.workflow_id
 
         With %%simpleflow, run the cell first, and list the workflows and activities that it defines.
         """
@@ -145,7 +146,8 @@ class SimpleflowMagics(Magics):
             if not line.strip():
                 return None
         try:
-            return self._run(split_line(line), {**self.shell.user_ns, **(local_ns or {})})
+            variables = {**self.shell.user_ns, **(local_ns or {})}
+            return self._run(split_line(line, variables), variables)
         except WorkflowExecutionError:  # the answer to what was asked for, with the traceback that was recorded
             raise
         except SimpleflowLabError as error:

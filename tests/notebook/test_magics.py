@@ -279,6 +279,16 @@ def test_input_may_be_a_local_variable(defined: InteractiveShell) -> None:
     assert defined.user_ns["run"].result() == 15
 
 
+def test_an_id_may_be_a_variable_or_an_attribute_of_one(defined: InteractiveShell) -> None:
+    defined.run_cell("run = %simpleflow workflow.start Doubling -i '[4]' --workflow-id first").raise_error()
+    defined.run_cell("wid = run.workflow_id").raise_error()
+    for word in ("$wid", "{wid}", "$run.workflow_id", "{run.workflow_id}"):
+        defined.run_cell(f"found = %simpleflow workflow.info {word}").raise_error()
+        assert list(defined.user_ns["found"]["workflow_id"]) == ["first"]
+    result = defined.run_cell("%simpleflow workflow.info $nothing")
+    assert "there is no variable nothing" in str(result.error_in_exec)
+
+
 def test_json_is_json_whatever_variables_there_are(defined: InteractiveShell) -> None:
     defined.user_ns["true"] = 41
 
