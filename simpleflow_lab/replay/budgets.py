@@ -156,7 +156,7 @@ def warnings_of_length(events: int, continue_as_new_after: int) -> Iterator[str]
     """What to say of a history of so many events."""
     if events >= continue_as_new_after:
         yield (
-            f"the history has {continue_as_new_after} events and more; SWF ends a run at {MAX_HISTORY_EVENTS:,}: "
+            f"the history has {continue_as_new_after:,} events and more; SWF ends a run at {MAX_HISTORY_EVENTS:,}: "
             "continue_as_new goes on with an empty one"
         )
     if events >= NEAR_EVENTS:

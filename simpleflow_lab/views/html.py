@@ -69,7 +69,9 @@ STYLE: Final = Html("""<style>
 .sfl th { font-weight: 600; white-space: nowrap; }
 .sfl.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .sfl.sfl .sfl-state { white-space: nowrap; }
-@media print { .sfl.sfl :is(th, td) { max-width: none; overflow-wrap: anywhere; } }
+@media print { .sfl table { font-size: .78em; } .sfl.sfl th { white-space: normal; }
+  .sfl.sfl :is(th, td) { max-width: none; padding: .25em .4em; }
+  .sfl.sfl td:not(.sfl-number) { min-width: 6em; overflow-wrap: anywhere; } }
 .sfl .sfl-value { min-width: 11em; }
 </style>""")
 
