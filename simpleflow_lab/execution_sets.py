@@ -200,7 +200,7 @@ def open_histories(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     """
     if not isinstance(paths, str | os.PathLike):
         return Executions(_of_file(Path(path)) for path in paths)
-    if not Path(paths).is_dir():
+    if not os.path.isdir(paths):
         return Executions([_of_file(Path(paths))])
     executions, left_out = histories_of(paths)
     if left_out is not None:

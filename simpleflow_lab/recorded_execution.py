@@ -185,7 +185,7 @@ def open_history(path: str | Path) -> RecordedExecution:
             f"open_history takes the name of a file, not a {type(path).__name__}: "
             "execution.export('run.json'), or simpleflow workflow.history ID --output-file FILE, writes one"
         )
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise HistoryError(f"{path} is a folder: open_histories(…), or simpleflow open, opens the histories in it")
     opened = RecordedExecution(HistoryWithRecords.from_file(path), Path(path).name, path=str(path))
     try:

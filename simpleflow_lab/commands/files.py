@@ -5,6 +5,7 @@ Whatever is wrong with a file is a `UsageError` in one line.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,6 @@ def write_file(path: str, text: str, *, force: bool) -> Path:
 
 def unused_path(path: str, *, force: bool) -> Path:
     """The path of a file that a command is to write. Raises `UsageError` if it is there and `force` is not given."""
-    if not force and Path(path).is_file():
+    if not force and os.path.isfile(path):
         raise UsageError(f"{path} is there already: --force replaces it")
     return Path(path)

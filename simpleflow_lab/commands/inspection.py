@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -429,7 +430,7 @@ def open_file(session: Session, file: str) -> OpenedHistory | OpenedHistories:
 
     It is what `aws swf get-workflow-execution-history` prints, or `workflow.history -o raw`.
     """
-    if Path(file).is_dir():
+    if os.path.isdir(file):
         from simpleflow_lab.execution_sets import histories_of
 
         try:

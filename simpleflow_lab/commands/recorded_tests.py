@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,7 +66,7 @@ def to_test(
     if target.file is not None:
         workflow_id, run_id = (of_file[1], of_file[2] or "") if of_file else execution_in(target.file)
     folder = Path(out)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"--out {out}: there is no such folder")
     made = recorded_test(
         definition,
@@ -77,7 +78,7 @@ def to_test(
     )
     if not force:
         for each in (made.test_name, made.history_name):
-            if (folder / each).exists():
+            if os.path.exists(folder / each):
                 raise UsageError(f"{folder / each} is there already: --force replaces it")
     fixture = write_file(str(folder / made.history_name), made.history, force=True)
     test = write_file(str(folder / made.test_name), made.test, force=True)

@@ -312,6 +312,32 @@ def test_a_history_that_is_none_is_one_line(simpleflow: Command, tmp_path: Path,
             assert said in ended.err
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3_000], ids=["a long name", "a long path"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["open"],
+        ["open", "--"],
+        ["gantt", "--file"],
+        ["workflow.info", "--file"],
+        ["workflow.history", "--file"],
+        ["workflow.replay", "--file"],
+        ["workflow.to_test", "--file"],
+        ["workflow.start", BASIC, "--input-file"],
+        ["workflow.to_test", "b1", "--workflow", BASIC, "--out"],
+        ["workflow.history", "b1", "--output-file"],
+        ["gantt", "b1", "-o"],
+        ["gantt", "b1", "-o", ".svg"],
+    ],
+    ids=" ".join,
+)
+def test_what_no_file_can_be_named_is_one_line(simpleflow: Command, store: Path, words: list[str], name: str) -> None:
+    ending = words.pop() if words[-1] == ".svg" else ""
+    ended = simpleflow(*words, name + ending)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "Error: " not in ended.err
+
+
 def test_what_is_no_number_is_told_in_a_persons_words(simpleflow: Command) -> None:
     for option, said in (("--limit", "'x' is no whole number"), ("--watch", "'x' is no number")):
         ended = simpleflow("workflow.list", option, "x")
