@@ -397,7 +397,7 @@ def test_an_error_of_the_world_around_fails_the_decision_and_not_the_execution(l
     with pytest.raises(exceptions.DecisionTaskError, match="the network"):
         execution.result(30)
     assert execution.status == "OPEN"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while execution.decision_error and time.monotonic() < deadline:
         threading.Event().wait(0.05)
     assert execution.result(60) == "went on"
@@ -433,7 +433,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
     assert "self.submit(first, 1)" in blocked.value.requested_line
     assert execution.status == "OPEN"
     define(increment)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while execution.decision_error and time.monotonic() < deadline:
         threading.Event().wait(0.02)
     assert execution.result(60) == 8
@@ -711,7 +711,7 @@ def test_looking_at_a_store_runs_nothing_and_resuming_waits_for_what_is_not_defi
         with pytest.raises(WorkflowNotRegisteredError, match=r"lab\.later"):
             execution.result(60)
         one_off(run, name="lab.later")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while execution.decision_error and time.monotonic() < deadline:
             threading.Event().wait(0.02)
         assert execution.result(60) == 1

@@ -58,7 +58,7 @@ def test_a_killed_workflow_goes_on_and_no_recorded_activity_runs_again(tmp_path,
 def test_resuming_runs_only_what_was_not_done(tmp_path):
     store, notes = tmp_path / "lab.sqlite", tmp_path / "notes"
     process = start(store, notes, pause=0.1)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 200
     while not notes.exists() or "end 3\n" not in notes.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -135,7 +135,7 @@ def test_what_a_process_serves_there_is_chosen_and_its_own_pollers_are_all_that_
             assert [(each.kind, each.is_this_process) for each in decides.pollers()] == [("decider", True)]
             assert [(each.kind, each.task_list) for each in runs.pollers()] == [("activity worker", "amazon")]
             assert runs.workers.stop(seconds=60)
-            until = time.monotonic() + 90
+            until = time.monotonic() + 200
             while {worker.state for worker in runs.workers} != {"stopped"}:  # a poll lasts up to a minute
                 assert time.monotonic() < until
                 time.sleep(0.01)
@@ -169,7 +169,7 @@ def test_a_worker_without_the_activity_costs_no_retry(amazon: EmbeddedSWF) -> No
         def failed() -> list[dict[str, Any]]:
             return [dict(event.attributes) for event in execution.history() if event.type == "ActivityTaskFailed"]
 
-        until = time.monotonic() + 60
+        until = time.monotonic() + 200
         while not failed():
             assert time.monotonic() < until
             time.sleep(0.1)

@@ -101,7 +101,7 @@ def test_a_close_that_is_not_allowed_is_told_and_is_no_tight_loop(simulated: Sim
         tried = events(execution)["CompleteWorkflowExecutionFailed"]
         assert 1 <= tried <= 1 + (time.monotonic() - began)  # after a pause of a second
         simulated.engine.simulate_refusals(lambda decision_type: False)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while execution.status == "OPEN":
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -143,7 +143,7 @@ def test_a_task_by_the_name_of_a_function_that_nobody_registered_imports_nothing
             return self.submit(stranger).result
 
     execution = lab.start(Strange)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while not any(event.type == "ActivityTaskScheduled" for event in execution.history()):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -456,7 +456,7 @@ def test_the_activity_of_a_terminated_execution_is_told_and_nothing_is_answered(
         gate.wait_for()
         execution.terminate("enough")
         gate.open()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while "was not answered" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.01)
     assert told

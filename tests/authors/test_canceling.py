@@ -113,7 +113,7 @@ def started_by_hand(lab, execution, gate):
 def wait_until_asked(lab, token):
     """Heartbeats until SWF says that the task is to be canceled."""
     pause = threading.Event()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while time.monotonic() < end:
         if lab.service.record_activity_task_heartbeat(taskToken=token)["cancelRequested"]:
             return

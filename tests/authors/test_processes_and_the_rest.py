@@ -157,7 +157,7 @@ def test_middleware_goes_around_it_in_its_process_and_what_it_says_is_seen_here(
     path = tmp_path / "go on"
     try:
         execution = lab.start(Says, str(path))
-        found, deadline = (), time.monotonic() + 30
+        found, deadline = (), time.monotonic() + 200
         while not (found and found[0].progress == 0.5) and time.monotonic() < deadline:
             time.sleep(0.01)
             found = execution.progress().activities

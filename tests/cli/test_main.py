@@ -313,7 +313,7 @@ def survivor(fifo: Path, *, steps: int, seconds: float) -> list[str]:
 def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
     """The next line of a fifo that this process writes to; fails if it ends instead."""
     assert running.stderr is not None
-    ready, _, _ = select.select([trace, running.stderr], [], [], 30)
+    ready, _, _ = select.select([trace, running.stderr], [], [], 200)
     assert trace in ready, running.communicate(timeout=200)
     return trace.readline().decode()
 
@@ -325,7 +325,7 @@ def test_ctrl_c_leaves_the_execution_open_and_says_how_to_go_on(
     os.mkfifo(fifo)
     with (
         os.fdopen(os.open(fifo, os.O_RDWR), "rb", buffering=0) as trace,
-        subprocess.Popen(survivor(fifo, steps=1, seconds=1), cwd=ROOT, stderr=subprocess.PIPE, text=True) as running,
+        subprocess.Popen(survivor(fifo, steps=1, seconds=3), cwd=ROOT, stderr=subprocess.PIPE, text=True) as running,
     ):
         assert next_line(trace, running) == "begin 0\n"
         running.send_signal(signal.SIGINT)

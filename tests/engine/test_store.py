@@ -538,7 +538,7 @@ def test_an_execution_that_begins_when_there_is_room_is_not_said_to_be_missing(
     ever = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
     assert service.list_open_workflow_executions(**ever)["executionInfos"] == []
     store._query(no_more_than(1_000))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 200
     while store.paused is not None:
         assert time.monotonic() < deadline
         time.sleep(0.01)

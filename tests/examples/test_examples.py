@@ -48,7 +48,7 @@ def python(*words: str, environment: Mapping[str, str]) -> subprocess.CompletedP
 def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
     """The next line of a fifo that this process writes to; fails if it ends instead."""
     assert running.stderr is not None
-    ready, _, _ = select.select([trace, running.stderr], [], [], 30)
+    ready, _, _ = select.select([trace, running.stderr], [], [], 200)
     assert trace in ready, running.communicate(timeout=200)
     return trace.readline().decode()
 

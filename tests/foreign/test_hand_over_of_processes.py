@@ -114,7 +114,7 @@ def make(length):
 @activity.with_attributes(heartbeat_timeout=3, retry=2, **TASKS)
 def held(folder, name, text):
     Path(folder, f"began-{name}-{Workflow.__module__.partition('.')[0]}").touch()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while not Path(folder, f"open-{name}").exists() and time.monotonic() < end:
         time.sleep(0.02)
     return [name, len(text), Workflow.__module__.partition(".")[0]]

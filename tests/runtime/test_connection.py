@@ -135,7 +135,7 @@ def test_when_the_owner_is_killed_the_other_takes_over_and_the_execution_goes_on
     second.ask(start="long", n=60)
     second.tell(result="long")
     notes = tmp_path / "notes"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 200
     while not notes.exists() or len(notes.read_text().splitlines()) < 10:
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -150,7 +150,7 @@ def test_when_the_worker_is_killed_the_owner_keeps_what_was_done(others, store, 
     first, second = others(), others()
     second.ask(start="long", n=40)
     notes = tmp_path / "notes"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 200
     while not notes.exists() or len(notes.read_text().splitlines()) < 5:
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -222,7 +222,7 @@ def test_what_a_worker_in_another_process_has_begun_is_not_begun_again_when_the_
     second.ask(start="long", n=200)
     second.tell(result="long")
     notes = tmp_path / "notes"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 200
     while not notes.exists() or len(notes.read_text().splitlines()) < 20:
         assert time.monotonic() < deadline
         time.sleep(0.005)
