@@ -96,7 +96,10 @@ def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:
     """The event in boto3's form. Nothing is validated: it comes from a service, not from a file."""
     kind = wire["eventType"]
     key = ATTRIBUTES_KEYS.get(kind) or attributes_key(kind)
-    return HistoryEvent(wire["eventId"], kind, wire["eventTimestamp"], wire.get(key) or {})
+    time = wire["eventTimestamp"]
+    if time.tzinfo is not datetime.UTC:  # boto3 gives times in the time zone of this machine
+        time = time.astimezone(datetime.UTC)
+    return HistoryEvent(wire["eventId"], kind, time, wire.get(key) or {})
 
 
 EXECUTION_OF_FILE: Final = "execution"

@@ -10,7 +10,7 @@ import pytest
 from simpleflow_lab import open_history
 from simpleflow_lab.exceptions import HistoryError
 from simpleflow_lab.swf.event_types import ACTIVITY, EXECUTION
-from simpleflow_lab.swf.history import MAX_EVENTS, History
+from simpleflow_lab.swf.history import MAX_EVENTS, History, event_from_wire
 from simpleflow_lab.swf.history_entities import fold
 
 HISTORIES = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
@@ -44,6 +44,13 @@ def test_timestamps_of_both_versions_of_the_aws_cli_mean_the_same_moment():
             event["eventTimestamp"], datetime.timezone(datetime.timedelta(hours=2))
         ).isoformat()
     assert History.from_json(json.dumps(iso)) == History.from_json(json.dumps(seconds))
+
+
+def test_times_of_boto3_which_are_in_the_time_zone_of_the_machine_are_in_utc():
+    """What a workflow makes of its clock is the same on every machine that replays it."""
+    elsewhere = datetime.datetime(2026, 3, 1, 1, 30, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+    event = event_from_wire({"eventId": 1, "eventType": "WorkflowExecutionStarted", "eventTimestamp": elsewhere})
+    assert str(event.timestamp) == "2026-02-28 23:30:00+00:00"
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
