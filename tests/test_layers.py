@@ -176,6 +176,31 @@ shell.run_line_magic("unload_ext", "simpleflow_lab")
     assert "pandas" not in after_start
 
 
+@pytest.mark.parametrize("has_threads", [True, False])
+def test_a_chart_has_pandas_imported_before_it_where_other_threads_could_import_it_meanwhile(has_threads: bool) -> None:
+    found = in_a_new_process(
+        f"""
+import json, sys, threading
+ended = threading.Event()
+if {has_threads}:
+    threading.Thread(target=ended.wait).start()
+from simpleflow_lab.views.gantt import gantt
+ended.set()
+print(json.dumps("pandas" in sys.modules))
+"""
+    )
+    assert found is has_threads
+
+
+def test_plotly_is_imported_in_one_place() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"^\s*(import plotly|from plotly)\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert found == {"views/plotly_library.py"}
+
+
 # What a start whose execution completes does without: the views of its history, and forks.
 LATE_FOR_A_START = {
     "simpleflow_lab.views.history_fold",

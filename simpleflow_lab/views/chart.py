@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-
 from simpleflow_lab.views.formatting import shortened
+from simpleflow_lab.views.plotly_library import go
 from simpleflow_lab.views.svg import WIDTH, svg_of
 from simpleflow_lab.views.svg_text import plain_text, title_on_one_line
 

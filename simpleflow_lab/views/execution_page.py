@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-import plotly.io
-
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.explanation import explain
 from simpleflow_lab.views.formatting import LABEL_LIMIT
@@ -64,7 +62,7 @@ def gantt_html(
     if waits is None:
         waits = Waits(waits_of(folded, workflow_id=workflow_id), now=folded.until)
     figure = gantt(folded, title=title, max_bars=max_bars, waits=waits.in_words())
-    chart = plotly.io.to_html(figure, config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
+    chart = figure.to_html(config=_CONFIG, include_plotlyjs=True, full_html=False, div_id="gantt")
     explanation = explain(folded, workflow_id=workflow_id, waits=waits)
     summary = execution_html(folded, workflow_id=workflow_id, run_id=run_id, domain=domain, explanation=explanation)
     name = escape(title or workflow_id or folded.history.workflow_type, LABEL_LIMIT)

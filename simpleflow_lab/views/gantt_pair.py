@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import plotly.graph_objects as go
-
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chart_head import HEAD, head_height
 from simpleflow_lab.views.gantt import MAX_ROWS, gantt
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
+from simpleflow_lab.views.plotly_library import go
 from simpleflow_lab.views.svg_text import width_of
 
 _GAP: Final = 64

@@ -12,8 +12,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import plotly.graph_objects as go
-
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.event_types import TIMER
@@ -27,6 +25,7 @@ from simpleflow_lab.views.gantt_words import bold, in_lines, kind_sign
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.lineage import Dependencies, dependencies_of
 from simpleflow_lab.views.markup import Html
+from simpleflow_lab.views.plotly_library import go
 from simpleflow_lab.views.style import Style, style_of
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.task_labels import task_label

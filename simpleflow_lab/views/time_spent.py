@@ -12,8 +12,6 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import plotly.graph_objects as go
-
 from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.exceptions import UsageError
@@ -27,6 +25,7 @@ from simpleflow_lab.views.decision_triggers import DecisionTriggers
 from simpleflow_lab.views.formatting import shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.markup import escape
+from simpleflow_lab.views.plotly_library import go
 from simpleflow_lab.views.style import style_of
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.tables import Column, frame, numbers, texts
