@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import numbers
 import os
 import re
 from collections.abc import Mapping
@@ -41,8 +42,8 @@ _VARIABLE: Final = re.compile(
     rf"|(?<!\{{)\{{(?P<braces>{_NAME}(?:\.{_ATTRIBUTE})*+)\}}(?!\}})"
 )
 """What stands for a variable, and `$$`, which stands for `$`."""
-_TEXTS: Final = (str, int, float, os.PathLike)
-"""The types of values that can be part of a word."""
+_TEXTS: Final = (str, numbers.Number, os.PathLike)
+"""The types of values that can be part of a word; numbers of numpy, as from a table, are among them."""
 
 
 def split_line(line: str, variables: Mapping[str, Any] | None = None) -> list[str]:
@@ -106,7 +107,7 @@ def _with_values(text: str, variables: Mapping[str, Any]) -> str:
             path += f".{attributes.pop(0)}"
         if not isinstance(thing, _TEXTS):
             raise UsageError(
-                f"{found[0]}: {path} is a {type(thing).__name__}, and a word of a command is a text or number"
+                f"{found[0]}: {path} is of type {type(thing).__name__}, and a word of a command is a text or number"
             )
         return ".".join([os.fspath(thing) if isinstance(thing, os.PathLike) else str(thing), *attributes])
 

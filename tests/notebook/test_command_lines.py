@@ -7,6 +7,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, strategies
 
@@ -42,6 +43,7 @@ VARIABLES: dict[str, Any] = {
     "file": Path("a b.json"),
     "data": {"x": 1},
     "é": "acute",
+    "count": np.int64(3),
 }
 
 
@@ -51,6 +53,7 @@ VARIABLES: dict[str, Any] = {
         ("info $run_id", ["info", "22="]),
         ("info {run_id}", ["info", "22="]),
         ("info --workflow-id=night-{n}-$n", ["info", "--workflow-id=night-3-3"]),
+        ("info $count-{count}", ["info", "3-3"]),
         ("info $e.workflow_id", ["info", "shop 1"]),
         ("info {e.workflow_id}-$é", ["info", "shop 1-acute"]),
         ("info '$run_id {run_id}' \"$run_id {run_id}\"", ["info", "$run_id {run_id}", "$run_id {run_id}"]),
@@ -78,8 +81,8 @@ def test_variables_stand_for_their_values(line: str, words: list[str]) -> None:
     [
         ("info $runid", "there is no variable runid; for the characters themselves put them in '…'"),
         ("info {runid}", "there is no variable runid"),
-        ("info $data", "data is a dict, and a word of a command is a text or number"),
-        ("info $e.runs", "e.runs is a list"),
+        ("info $data", "data is of type dict, and a word of a command is a text or number"),
+        ("info $e.runs", "e.runs is of type list"),
         ("info $e.run_id", "e has no attribute run_id"),
         ("info {run_id.json}", "run_id has no attribute json"),
         ("s --input $missing", "there is no variable of this name"),
