@@ -119,7 +119,9 @@ class _Comparison:
         if not self._are_same(_closure(new), _closure(old)):
             return False
         # An edited text may have other defaults; the same text has them from a loop or a factory.
-        return not same_text or self._are_same(_defaults(new), _defaults(old))
+        if not same_text or _is_run_again(new, [new.__code__], [old.__code__]):
+            return True
+        return self._are_same(_defaults(new), _defaults(old))
 
     def _uses_the_same(self, new: types.FunctionType, old: types.FunctionType) -> bool:
         """Whether the globals that the code of both uses are the same."""
@@ -141,10 +143,12 @@ class _Comparison:
         if len(new.__bases__) != len(old.__bases__):
             return True
         # Values and base classes count where the text is the same: then no edit explains them.
-        return self._are_same(list(new.__bases__), list(old.__bases__)) and all(
+        run_again = _is_run_again(new, methods_of(new), methods_of(old))
+        return (run_again or self._are_same(list(new.__bases__), list(old.__bases__))) and all(
             self.is_same(mine[name], others[name])
             for name in mine
-            if _codes_of(mine[name]) or (isinstance(mine[name], (*_PLAIN, tuple)) and not name.startswith("__"))
+            if _codes_of(mine[name])
+            or (not run_again and isinstance(mine[name], (*_PLAIN, tuple)) and not name.startswith("__"))
         )
 
 
@@ -152,6 +156,17 @@ def _is_same_place(new: Any, old: Any) -> bool:
     """Whether both have one module and one qualified name, and so were written in one place, one after the other."""
     name = new.__qualname__
     return bool(new.__module__ == old.__module__ and name == old.__qualname__ and "<lambda>" not in name)
+
+
+def _is_run_again(definition: Any, new: list[types.CodeType], old: list[types.CodeType]) -> bool:
+    """Whether a text that stands in no function was compiled once more between two definitions, as for a cell that is
+    run again: a loop and a factory make theirs of one code. Values are then those of the last run."""
+    return (
+        bool(new and old)
+        and "<locals>" not in definition.__qualname__
+        and {id(code) for code in new}.isdisjoint(id(code) for code in old)
+        and not _stand_in_one_text(new, old)
+    )
 
 
 def _share_a_namespace(new: types.FunctionType, old: types.FunctionType) -> bool:

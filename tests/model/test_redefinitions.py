@@ -52,6 +52,16 @@ MADE_AGAIN = {
     "an edited default": (PLAIN, "def work(x, n=1, m=2): return x + n"),
     "the same lambda": ("work = lambda x: x + 1", "work = lambda x: x + 1"),
     "the same text under another name": ("def work(x): return x", "def work(x): return x\nwork.__qualname__ = 'other'"),
+    "another value of a default": (PLAIN, "def work(x, n=2): return x + n"),
+    "a default that is any object": (*("def work(x, n=object(), *, of=[]): return x",) * 2,),
+    "another value of an attribute": (
+        "class work:\n  n = 1\n  def f(self): return 1",
+        "class work:\n  n = 2\n  def f(self): return 1",
+    ),
+    "a base class whose code changed its attributes": (
+        "class Base: n = 0\nclass work(Base):\n  def f(self): return 1\nBase.n = 1",
+        "class Base: n = 0\nclass work(Base):\n  def f(self): return 1",
+    ),
     "a class": ("class work:\n  n = 1\n  def f(self): return 1", "class work:\n  n = 2\n  def f(self): return 3"),
     "a class whose base class was edited": (DERIVED.format(1), DERIVED.format("self")),
     "a class that got another base class": (DERIVED.format(1), "class work(dict, object): name = 'work'"),
@@ -74,6 +84,19 @@ ANOTHER = {
     ),
     "a loop": (
         "made = []\nfor n in (1, 2):\n  def work(x, n=n): return x + n\n  made.append(work)\nfirst, second = made",
+        "first",
+        "second",
+    ),
+    "a loop of classes": (
+        "made = []\nfor n in (1, 2):\n  class work:\n    m = n\n    def f(self): return self.m\n  made.append(work)\n"
+        "first, second = made",
+        "first",
+        "second",
+    ),
+    "a factory that was edited meanwhile": (
+        "def of(n):\n  def work(x, m=n): return x + m\n  return work\nfirst = of(1)\n"
+        "exec(compile('def of(n):\\n  def work(x, m=n): return x + m\\n  return work', '<cell>', 'exec'))\n"
+        "second = of(2)",
         "first",
         "second",
     ),
