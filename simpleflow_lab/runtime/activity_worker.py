@@ -118,7 +118,7 @@ class ActivityWorker(Worker):
         return sorted(own) + sorted(others)
 
     def give_up(self) -> None:
-        """Repeat no answer any more, and read and write no objects."""
+        """Repeat no answer any more, read and write no objects, and give back a task that comes all the same."""
         self._stopping.set()
 
     def abandon_tasks(self) -> None:
@@ -162,6 +162,8 @@ class ActivityWorker(Worker):
         self._heartbeats.begin(token, running, self._heartbeat_timeout_of(registered))
         try:
             try:
+                if self._stopping.is_set():
+                    raise _Stopped(_WAS_STOPPED)
                 outcome = self._run(registered, task, running)
             except ActivityCanceled:
                 outcome = Canceled(details=None)

@@ -264,8 +264,8 @@ def stop_all(workers: Sequence[Worker], *, drain: bool = True, seconds: float | 
         worker.give_back()
         worker.forget_blocked()
         if not drain:
+            worker.give_up()  # first: a task that comes now is given back
             worker.abandon_tasks()
-            worker.give_up()
     return join_all([worker.poller for worker in workers], at_most, release)
 
 
