@@ -107,6 +107,7 @@ function render({ model, el }) {
     if (act) { event.preventDefault(); act(); }
   });
   takeKeys(root);
+  holdPressed(root);
   root.addEventListener("sfl-go", event => { event.stopPropagation(); actions[event.detail](); });
 
   const followed = ["overview", "shown", "details", "futures", "sources", "notice", "busy", "opened", "news"];

@@ -70,9 +70,39 @@ function h(tag, properties = {}, ...children) {
   return fill(element, ...children);
 }
 
+// What is pressed in a view is not drawn anew until it is released: the click would come to no element.
+let pressed = null;
+const later = new Map();  // by element, what draws it then
+const LONGEST_PRESS = 2000;  // milliseconds, if nobody tells that it was released
+
+function holdPressed(root) {
+  root.addEventListener("pointerdown", event => {
+    pressed = event.target;
+    const ends = ["pointerup", "pointercancel"], timer = setTimeout(release, LONGEST_PRESS);
+    function release() {
+      clearTimeout(timer);
+      for (const end of ends) removeEventListener(end, released, true);
+      pressed = null;
+      const draws = [...later.values()];
+      later.clear();
+      for (const draw of draws) draw();
+    }
+    const released = () => setTimeout(release);  // behind the click
+    for (const end of ends) addEventListener(end, released, true);
+  }, true);
+}
+
+// Whether the element is to be drawn later, with `draw`, since it holds what is pressed.
+function isHeld(element, draw) {
+  if (!pressed || !element.contains(pressed)) return false;
+  later.set(element, draw);
+  return true;
+}
+
 // What is drawn anew within an element. The focus stays with the button of the same text, else goes to the first one; the
 // element that had it in their place, as it can be given but not reached, keeps it only until there is one.
 function fill(element, ...children) {
+  if (isHeld(element, () => fill(element, ...children))) return element;
   const focused = document.activeElement;
   const hasFocus = element.firstChild && element.contains(focused) && (element !== focused || element.tabIndex < 0);
   element.replaceChildren(...children.filter(child => child !== null && child !== undefined)

@@ -31,6 +31,7 @@ function render({ model, el }) {
     head, h("h4", {}, "Executions"), h("div", { class: "sfl-row" }, filter, states, info), executions.element,
     h("h4", {}, "Task lists"), lists.element, h("h4", {}, "Workers of this process"), workers, start, notice);
   takeKeys(root);
+  holdPressed(root);
   el.append(root);
 
   const rows = new Map();  // of workers: what a reader is typing there stays
@@ -75,7 +76,7 @@ function render({ model, el }) {
     }
     for (const key of [...rows.keys()]) if (!seen.has(key)) rows.delete(key);
     const elements = [...rows.values()].map(row => row.element);
-    if (elements.length !== workers.children.length || elements.some((one, i) => workers.children[i] !== one)) workers.replaceChildren(...elements);
+    if (elements.length !== workers.children.length || elements.some((one, i) => workers.children[i] !== one)) fill(workers, ...elements);
     if (!elements.length) workers.textContent = "none has been started here";
   }
   filter.addEventListener("input", draw);

@@ -99,7 +99,7 @@ function taskTable(store, model, select) {
   }
   function draw() { if (!asked) asked = requestAnimationFrame(() => { asked = 0; paint(); }); }
   function paint() {
-    if (panel.hidden) return;
+    if (panel.hidden || isHeld(body, draw)) return;
     const began = performance.now(), state = JSON.stringify([store.mark, chosen.filter, chosen.state, chosen.sort, chosen.down]);
     if (ordered !== state) { arrange(); ordered = state; }
     const fits = Math.ceil(Math.max(box.clientHeight, TABLE_HEIGHT) / ROW_HEIGHT) + 4;  // it is low before it has rows

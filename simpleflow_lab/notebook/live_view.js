@@ -86,6 +86,7 @@ function render({ model, el }) {
     "aria-label": `live view of ${model.get("summary").title.workflow_id}`, "data-place": model.get("place") }, spoken, head, actions.element, notice,
     tabs.element, ...Object.values(views).map(view => view.panel), detail);
   takeKeys(root);
+  holdPressed(root);
   el.append(root);
 
   function select(event) {
