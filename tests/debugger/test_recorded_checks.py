@@ -23,6 +23,7 @@ from simpleflow_lab.runtime.source_versions import SourceVersions
 from simpleflow_lab.swf.decisions import attributes
 from tests.examples_count import examples
 from tests.replay.recorded_by_upstream import HISTORIES, RECORDED, forget_others, use_run_hash
+from tests.waiting import until
 
 TASKS = {"task_list": "checks", "version": "1"}
 counted: list[str] = []
@@ -305,6 +306,7 @@ def test_an_edit_that_acts_where_an_open_execution_only_waited_is_told_and_holds
             execution.result(30)
         assert execution.status == "OPEN"
         define(waits)
+        until(lambda: execution.decision_error is None)
         assert execution.result(30) == 1
 
 
