@@ -2,12 +2,28 @@
 
 const LABELS = 130;         // width of the chart's labels
 const AXIS = 20;            // height of its axis
-const STEPS = [         // of its axis, in seconds: at most six of one fit in what is shown
+const STEPS = [         // of its axis, in seconds: at most six of one are in what is shown
   ...[.001, .01, .1, 1].flatMap(one => [one, 2 * one, 5 * one]), 10, 20, 30, ...[60, 3600].flatMap(one => [one, 2 * one, 5 * one, 10 * one, 20 * one, 30 * one]),
   ...[1, 2, 5, 10, 20, 50, 100].map(days => 86400 * days)];
 const CROSS = 8;            // pixels between two crosses of failures in a row, at least
 const SEAM = 1;             // pixels between a bar and one that follows at once
 const SAME = .5;            // pixels by which a bar must reach beyond those of its look that were drawn before
+
+// The marks of the axis of a chart of this width: where each is, and its text with where that begins. A text at an edge is
+// moved to be within the chart; one that would be covered by that is left out.
+function axisMarks(from, to, width, widthOf) {
+  const scale = (width - LABELS) / (to - from), fit = Math.floor((width - LABELS) / (widthOf(duration(to)) + 8));
+  const most = Math.max(Math.min(fit, 6), 2), step = STEPS.find(one => (to - from) / one <= most) ?? (to - from) / most;
+  const marks = [];
+  let end = -Infinity;
+  for (let k = Math.ceil(Math.max(from, 0) / step); k * step <= to; k++) {
+    const at = LABELS + (k * step - from) * scale, text = duration(k * step), long = widthOf(text);
+    const left = Math.max(Math.min(at + long / 2, width - 2) - long, LABELS), isFree = left >= end + 4;
+    if (isFree) end = left + long;
+    marks.push({ at, text: isFree ? text : "", left });
+  }
+  return marks;
+}
 
 function chart(store, model, select) {
   const { chosen } = store, canvas = h("canvas", { tabindex: 0, role: "img" });
@@ -69,11 +85,9 @@ function chart(store, model, select) {
       g.globalAlpha = .15; g.fillRect(0, top, width, .5); g.globalAlpha = 1;
       if (top - labelled >= 12) { g.fillText(fitted(g, lane.name, LABELS - 8), 2, top + Math.max(line, 12) / 2); labelled = top; }
     }
-    const step = STEPS.find(one => (to - from) / one <= 6) ?? (to - from) / 6;
-    for (let k = Math.ceil(Math.max(from, 0) / step); k * step <= to; k++) {
-      const text = duration(k * step), at = x(k * step), half = g.measureText(text).width / 2;
+    for (const { at, text, left } of axisMarks(from, to, width, text => g.measureText(text).width)) {
       g.globalAlpha = .1; g.fillRect(at, 0, 1, height - AXIS); g.globalAlpha = 1;
-      g.fillText(text, Math.max(Math.min(at, width - half - 2), LABELS + half) - half, height - AXIS / 2);
+      if (text) g.fillText(text, left, height - AXIS / 2);
     }
     g.save(); g.beginPath(); g.rect(LABELS, 0, width - LABELS, height); g.clip();
     const thick = Math.max(line - 1.5, 2), opacity = row => store.relation(row) === "other" ? .15 : 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -324,3 +325,20 @@ def test_of_bars_that_lie_on_each_other_those_that_would_not_be_seen_are_left_ou
         [module_of("lanes.js", "live_chart.js"), bars],
     )
     assert drawn == [0, None, 10, 5, 19, 40]
+
+
+def test_the_times_of_an_axis_do_not_cover_each_other_however_narrow_it_is(page: NotebookPage) -> None:
+    spans = [(0, 0.004), (0, 10.9), (3.1, 9.7), (-2, 11), (0, 59), (0, 4000), (600, 90_000), (0, 3e6)]
+    charts = page.page.evaluate(
+        """([source, spans, widths]) => {
+            const axisMarks = new Function(`${source} return axisMarks;`)(), wide = text => 6 * text.length;
+            return spans.flatMap(([from, to]) => widths.map(width => axisMarks(from, to, width, wide)
+                .filter(({ text }) => text).map(({ text, left }) => [left, left + wide(text), width])));
+        }""",
+        [module_of("lanes.js", "live_chart.js"), spans, [240, 310, 420, 600, 1200]],
+    )
+    for texts in charts:
+        assert texts
+        assert all(left >= 130 and right <= width for left, right, width in texts)
+        assert all(right + 4 <= left for (_, right, _), (left, _, _) in itertools.pairwise(texts))
+    assert max(map(len, charts)) > 4
