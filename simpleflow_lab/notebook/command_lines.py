@@ -4,7 +4,8 @@
 `$execution.run_id`; between quotes, behind a backslash, and in what is written as input they are these characters. As
 input, `name`, `$name` and `{name}` stand for the JSON of a variable.
 
-Rule: nothing in a line is evaluated: a variable is looked up by its name.
+Rule: nothing in a line is evaluated: a variable is looked up by its name. What it stands for is never an option: it may
+come from a history.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _VARIABLE: Final = re.compile(
     rf"|(?<!\{{)\{{(?P<braces>{_NAME}(?:\.{_ATTRIBUTE})*+)\}}(?!\}})"
 )
 """What stands for a variable, and `$$`, which stands for `$`."""
+_OPTION: Final = re.compile(r"-(?:-|[^\W\d])")
+"""How a word begins that a command takes for an option."""
 _TEXTS: Final = (str, numbers.Number, os.PathLike)
 """The types of values that can be part of a word; numbers of numpy, as from a table, are among them."""
 
@@ -69,7 +72,12 @@ def split_line(line: str, variables: Mapping[str, Any] | None = None) -> list[st
                 begin = parts[0] if parts else text
                 is_input = words[-1:] in _BEFORE_INPUT or begin.startswith(_INPUTS)
                 if not is_input:
-                    text = _with_values(text, variables)
+                    written, text = text, _with_values(text, variables)
+                    if not (parts or "--" in words or written.startswith("-")) and _OPTION.match(text):
+                        raise UsageError(
+                            f"{written}: its value {text[:40]!r} would be read as an option: put -- before it, or "
+                            f"write --option={written} if it is an option's value"
+                        )
                 elif not parts and line[position : position + 1] in _SPACES:  # it is the whole word
                     text = _input_name(text)
             parts.append(text)
@@ -120,6 +128,9 @@ def take_out_name(words: list[str]) -> tuple[list[str], str | None]:
     name: str | None = None
     found = iter(words)
     for word in found:
+        if word == "--":  # what follows is no option
+            rest += [word, *found]
+            break
         option, equals, value = word.partition("=")
         if option not in _OUT:
             rest.append(word)

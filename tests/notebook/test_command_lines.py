@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, strategies
 
 from simpleflow_lab.exceptions import UsageError
-from simpleflow_lab.notebook.command_lines import split_line, with_variables
+from simpleflow_lab.notebook.command_lines import split_line, take_out_name, with_variables
 
 
 @given(strategies.text(alphabet=strategies.sampled_from(" \t\n'\"\\abc#[é\x00\xa0")))
@@ -44,6 +44,10 @@ VARIABLES: dict[str, Any] = {
     "data": {"x": 1},
     "é": "acute",
     "count": np.int64(3),
+    "option": "--force",
+    "out": "-o",
+    "minus": -3,
+    "item": "- milk",
 }
 
 
@@ -56,6 +60,9 @@ VARIABLES: dict[str, Any] = {
         ("info $count-{count}", ["info", "3-3"]),
         ("info $e.workflow_id", ["info", "shop 1"]),
         ("info {e.workflow_id}-$é", ["info", "shop 1-acute"]),
+        ("info -- $option", ["info", "--", "--force"]),
+        ("info --reason=$option -{n}", ["info", "--reason=--force", "-3"]),
+        ("info $minus $item x$option", ["info", "-3", "- milk", "x--force"]),
         ("info '$run_id {run_id}' \"$run_id {run_id}\"", ["info", "$run_id {run_id}", "$run_id {run_id}"]),
         ("o $file $run_id.json", ["o", "a b.json", "22=.json"]),
         ("info \\$run_id $$run_id {{run_id}}", ["info", "$run_id", "$run_id", "{{run_id}}"]),
@@ -85,6 +92,8 @@ def test_variables_stand_for_their_values(line: str, words: list[str]) -> None:
         ("info $e.runs", "e.runs is of type list"),
         ("info $e.run_id", "e has no attribute run_id"),
         ("info {run_id.json}", "run_id has no attribute json"),
+        ("info $option", "$option: its value '--force' would be read as an option: put -- before it"),
+        ("info {out} x", "{out}: its value '-o' would be read as an option"),
         ("s --input $missing", "there is no variable of this name"),
     ],
 )
@@ -93,6 +102,11 @@ def test_what_stands_for_no_value_is_refused_in_one_line(line: str, why: str) ->
         with_variables(split_line(line, VARIABLES), VARIABLES)
     assert why in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_follows_two_hyphens_is_no_name_of_a_variable() -> None:
+    assert take_out_name(["info", "-o", "x", "--", "-o"]) == (["info", "--", "-o"], "x")
+    assert take_out_name(["info", "--", "--out=x"]) == (["info", "--", "--out=x"], None)
 
 
 def test_long_words_with_variables_are_read_once() -> None:
