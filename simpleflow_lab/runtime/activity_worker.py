@@ -52,6 +52,7 @@ from simpleflow_lab.runtime.outcomes import Abandoned, Canceled, Completed, Fail
 from simpleflow_lab.runtime.pauses import LOOK_FOR_ROOM_SECONDS, pauses
 from simpleflow_lab.runtime.poller import NOT_ANSWERED
 from simpleflow_lab.runtime.worker import ACTIVITY_WORKER, Worker
+from simpleflow_lab.swf.conventions import GIVEN_BACK
 from simpleflow_lab.swf.event_types import ACTIVITY
 
 if TYPE_CHECKING:
@@ -328,6 +329,10 @@ class ActivityWorker(Worker):
         Gives the error with which the task failed, or for which it was not answered.
         """
         closed = recorded_close(self._context, task)
+        if closed is not None and closed.attributes.get("details") == GIVEN_BACK:
+            activity_id, workflow_id = running.context["activity_id"], running.context["workflow_id"]
+            logger.info("%s of %s was given back: it runs again", activity_id, workflow_id)
+            return NOT_ANSWERED
         if closed is not None and closed.type != "ActivityTaskTimedOut":
             return _error_of(outcome)
         if closed is not None and isinstance(outcome, Completed):

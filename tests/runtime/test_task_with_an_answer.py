@@ -1,4 +1,5 @@
-"""A task that comes with the answer to the one before, to a worker that has been told to stop meanwhile."""
+"""A task that comes with the answer to the one before: to a worker that has been told to stop meanwhile, or that gives
+it back."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ from simpleflow_lab.http.server import Endpoint
 LONG = 200
 TASK_LIST = "task-with-an-answer"
 ran: list[int] = []
+may_end = threading.Event()
+may_end.set()
 
 
 class Owner(EmbeddedSWF):
@@ -40,6 +43,8 @@ class Owner(EmbeddedSWF):
 @activity.with_attributes(name="with-an-answer.work", version="1", task_list=TASK_LIST)
 def work(number: int) -> int:
     ran.append(number)
+    if number:
+        may_end.wait(LONG)
     return number
 
 
@@ -77,3 +82,21 @@ def test_a_worker_that_was_told_to_stop_runs_the_task_or_gives_it_back_at_once(o
         worker.start()
         assert execution.result(LONG) == [0, 1]
         assert ran == [0, 1]
+
+
+def test_the_result_of_a_task_that_was_given_back_is_no_late_one(owner, caplog):
+    ran.clear()
+    owner.may_send.set()
+    may_end.clear()
+    with Lab(owner.path, serve="nothing") as lab:
+        lab.start_deciders(task_list=Two.task_list)
+        execution = lab.start(Two)
+        (worker,) = lab.start_workers(1, task_list=TASK_LIST)
+        try:
+            owner.release_task(taskToken=owner.gives.get(timeout=LONG))
+        finally:
+            may_end.set()
+        assert execution.result(LONG) == [0, 1]
+        assert worker.stop(seconds=LONG)
+        assert (worker.failed, worker.done) == (0, 2)
+    assert "too late" not in caplog.text
