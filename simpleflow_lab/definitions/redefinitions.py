@@ -56,7 +56,7 @@ def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | Non
     `old` and `new` are the function or class of the definitions of this `key`, its type's name and version.
     """
     replaced = old() if old is not None else None
-    if replaced is None or _checks[key] >= MAX_CHECKS or is_made_again(new, replaced):
+    if replaced is None or is_made_again(new, replaced) or _checks[key] >= MAX_CHECKS:
         return
     del replaced
     gc.collect()  # a class that nobody uses any more goes only now
@@ -121,7 +121,10 @@ class _Comparison:
         # An edited text may have other defaults; the same text has them from a loop or a factory.
         if not same_text or _is_run_again(new, [new.__code__], [old.__code__]):
             return True
-        return self._are_same(_defaults(new), _defaults(old))
+        if self._are_same(_defaults(new), _defaults(old)):
+            return True
+        _note_several([new.__code__], [old.__code__])
+        return False
 
     def _uses_the_same(self, new: types.FunctionType, old: types.FunctionType) -> bool:
         """Whether the globals that the code of both uses are the same."""
@@ -144,12 +147,15 @@ class _Comparison:
             return True
         # Values and base classes count where the text is the same: then no edit explains them.
         run_again = _is_run_again(new, methods_of(new), methods_of(old))
-        return (run_again or self._are_same(list(new.__bases__), list(old.__bases__))) and all(
+        if (run_again or self._are_same(list(new.__bases__), list(old.__bases__))) and all(
             self.is_same(mine[name], others[name])
             for name in mine
             if _codes_of(mine[name])
             or (not run_again and isinstance(mine[name], (*_PLAIN, tuple)) and not name.startswith("__"))
-        )
+        ):
+            return True
+        _note_several(methods_of(new), methods_of(old))
+        return False
 
 
 def _is_same_place(new: Any, old: Any) -> bool:
@@ -158,13 +164,24 @@ def _is_same_place(new: Any, old: Any) -> bool:
     return bool(new.__module__ == old.__module__ and name == old.__qualname__ and "<lambda>" not in name)
 
 
+_of_several: Final[weakref.WeakValueDictionary[int, types.CodeType]] = weakref.WeakValueDictionary()
+"""The codes, by `id`, of which definitions with different values were made, as in a loop."""
+
+
+def _note_several(new: list[types.CodeType], old: list[types.CodeType]) -> None:
+    """Keep the codes that two definitions which differ have in common."""
+    _of_several.update({id(code): code for code in new if any(code is other for other in old)})
+
+
 def _is_run_again(definition: Any, new: list[types.CodeType], old: list[types.CodeType]) -> bool:
     """Whether a text that stands in no function was compiled once more between two definitions, as for a cell that is
-    run again: a loop and a factory make theirs of one code. Values are then those of the last run."""
+    run again: a loop and a factory make theirs of one code. Values are then those of the last run, unless
+    one of the two texts made several definitions."""
     return (
         bool(new and old)
         and "<locals>" not in definition.__qualname__
         and {id(code) for code in new}.isdisjoint(id(code) for code in old)
+        and not any(id(code) in _of_several for code in (*new, *old))
         and not _stand_in_one_text(new, old)
     )
 

@@ -239,6 +239,22 @@ def test_a_cell_runs_again_after_its_code_changed_an_attribute_of_a_class(defini
     assert names["Work"] is not names["kept"]
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "  @activity.with_attributes(name='re.looped')\n  def work(x, n=n): return n\n",
+        "  @activity.with_attributes(name='re.looped_class')\n  class work:\n"
+        "    m = n\n    def execute(self): return self.m\n",
+    ],
+)
+def test_what_a_loop_made_is_no_other_value_of_it_when_the_cell_of_the_loop_runs_again(made):
+    names = {"__name__": "__main__", "made": []}
+    for _ in range(3):
+        warnings_of(f"for n in (1, 2):\n{made}  made.append(work.callable)", names)
+    *_, last = names["made"]
+    assert [is_made_again(last, each) for each in names["made"]] == [False, True] * 3
+
+
 def test_a_definition_that_nobody_uses_any_more_is_replaced_without_a_word():
     names = {"__name__": "__main__"}
     cell = "work = activity.with_attributes(name='re.gone')(lambda x: {})\ndel work"
