@@ -19,7 +19,7 @@ from simpleflow_lab.engine.clock import Clock
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.engine.liveness import is_stopped
 from simpleflow_lab.engine.ownership import ServingLock, owner_pid, owner_text
-from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError
+from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError, StoreInUseError, StoreVersionError
 from simpleflow_lab.http import store_keys
 from simpleflow_lab.http.client import EngineClient, connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
@@ -136,6 +136,13 @@ class StoreConnection:
                     raise StoreInUseError(self.path, owner_text(self.path))
                 self._take_ownership()
                 return
+            except StoreVersionError:
+                # The next owner has a newer version: who was a client of the last one can be one of it, too.
+                if self.backend is not None and self._finds_owner():
+                    return
+                if self.backend is None or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
             except StoreInUseError as in_use:
                 attempted_at = time.monotonic()
                 try:
@@ -178,6 +185,14 @@ class StoreConnection:
         engine.on_session_change(self._visitor.arrived)
         self._visitor.introduce(engine)
         self.backend = engine
+
+    def _finds_owner(self) -> bool:
+        """Connect to the owner; `False` if there is none."""
+        try:
+            self._connect_to_owner()
+        except ServiceUnreachableError:
+            return False
+        return True
 
     def _connect_to_owner(self) -> None:
         if self.clock is not None:
