@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,7 +25,7 @@ from simpleflow_lab.exceptions import (
     WorkflowExecutionTimedOut,
 )
 from simpleflow_lab.executions.decided_elsewhere import DecidedElsewhere
-from simpleflow_lab.executions.execution_infos import latest_run
+from simpleflow_lab.executions.execution_infos import execution_infos, latest_run
 from simpleflow_lab.executions.execution_views import ExecutionViews
 from simpleflow_lab.executions.task_progress import Progress as Progress  # users' path
 from simpleflow_lab.executions.until_closed import WAIT_STEP, deadline_of, growths, patiently
@@ -161,6 +162,7 @@ class Execution(ExecutionViews):
         """
         deadline = deadline_of(timeout)
         run: Execution = self
+        has_ended = False
         while True:
             is_closed, silence = run._wait(deadline)
             if not is_closed:
@@ -169,6 +171,10 @@ class Execution(ExecutionViews):
             following = run._next_run(last)
             if following is None:
                 return run._result_in(last)
+            if deadline is not None and not has_ended and time.monotonic() >= deadline:
+                if patiently(run._reader, run._latest_of_open_runs, None) is not None:
+                    raise ExecutionStillOpenError(self.workflow_id, timeout, f"it goes on as run {following.run_id}")
+                has_ended = True
             run = following
 
     @staticmethod
@@ -207,6 +213,28 @@ class Execution(ExecutionViews):
     def next_run(self) -> Execution | None:
         """The run that goes on in its place, if it continued as new; `None` if it did not, or is open."""
         return self._next_run(self._reader.last_event())
+
+    @property
+    def latest_run(self) -> Execution:
+        """The last of the runs that went on in its place by now; itself, if it did not continue as new."""
+        run, following = self, self.next_run
+        latest = None if following is None else self._latest_of_open_runs()
+        if latest is not None:
+            return Execution(self._pool, self.workflow_id, latest, domain=self.domain)
+        while following is not None:
+            run, following = following, following.next_run
+        return run
+
+    def _latest_of_open_runs(self) -> str | None:
+        """The run id of the latest of the runs that go on in its place; `None` if one of them has ended them.
+
+        They may come faster than they can be followed one by one.
+        """
+        infos = execution_infos(self._service, domain=self.domain, workflow_id=self.workflow_id)
+        places = [place for place, info in enumerate(infos) if info["execution"]["runId"] == self.run_id]
+        since = infos[: places[0]] if places else infos
+        has_ended = any(info.get("closeStatus", "CONTINUED_AS_NEW") != "CONTINUED_AS_NEW" for info in since)
+        return None if has_ended or not since else str(since[0]["execution"]["runId"])
 
     def _next_run(self, last: HistoryEvent) -> Execution | None:
         run_id = last.attributes.get("newExecutionRunId")

@@ -39,7 +39,7 @@ _ONLY_IN_A_STORE: Final = frozenset(
             "logs",
             "follow_logs",
         ),
-        *("signal", "request_cancel", "terminate", "retry_decision", "next_run", "metrology"),
+        *("signal", "request_cancel", "terminate", "retry_decision", "next_run", "latest_run", "metrology"),
     }
 )
 """What an `Execution` has beside what a history gives."""

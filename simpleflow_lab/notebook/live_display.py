@@ -360,7 +360,7 @@ class _Card:
                     self._still.update(NO_STILL, raw=True)
                 return
         with contextlib.suppress(SimpleflowLabError):  # it can't be read: the cell has said so
-            self._draw(self._view, _latest_run(self._view))
+            self._draw(self._view, self._view.execution.latest_run)
 
     def renew(self) -> bool:
         """Make the still picture again if the execution has closed, or the picture is old: whether to ask again."""
@@ -368,7 +368,7 @@ class _Card:
         if view is None or self.is_value:
             return False
         try:
-            run = _latest_run(view)
+            run = view.execution.latest_run
             is_open = run.status == "OPEN"
             if not is_open or time.monotonic() - self._drawn > STILL_EVERY:
                 self._draw(view, run)
@@ -390,13 +390,6 @@ class _Card:
             else:
                 self._still.update(picture, raw=True)
             self._drawn = time.monotonic()
-
-
-def _latest_run(view: LiveView) -> Execution:
-    run = view.execution
-    while (following := run.next_run) is not None:
-        run = following
-    return run
 
 
 class _Ticking:

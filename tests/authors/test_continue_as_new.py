@@ -87,5 +87,17 @@ def test_a_timeout_is_that_of_all_runs_together():
     with Lab(":memory:") as lab:
         execution = lab.start(GoesOnForEver)
         execution.wait(30)
-        with pytest.raises(ExecutionStillOpenError):
+        with pytest.raises(ExecutionStillOpenError):  # though each run that it comes to has closed
             execution.result(0.5)
+
+
+def test_a_timeout_that_is_over_gives_the_result_of_a_run_that_closed_before(lab):
+    execution = lab.start(Counts, 3, "keyword")
+    assert execution.result(30) == [6, True]
+    assert execution.result(0) == [6, True]
+    assert execution.latest_run.status == "COMPLETED"
+    assert execution.latest_run.latest_run.run_id == execution.latest_run.run_id
+    again = lab.start(Counts, 2, "keyword", workflow_id=execution.workflow_id)
+    assert again.result(30) == [3, True]
+    assert execution.result(0) == [6, True]
+    assert execution.latest_run.run_id != again.latest_run.run_id
