@@ -16,10 +16,8 @@ import_uninterrupted("pandas")
 
 import pandas as pd  # noqa: E402  it is here by now
 
-if _is_first and "IPython" in sys.modules:
-    from IPython import get_ipython
-
-    if hasattr(get_ipython(), "kernel"):
-        pd.set_option("display.max_columns", 20)
+_ipython = sys.modules.get("IPython")
+if _is_first and _ipython is not None and hasattr(_ipython.get_ipython(), "kernel"):
+    pd.set_option("display.max_columns", 20)
 
 __all__: Final = ["pd"]
