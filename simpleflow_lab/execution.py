@@ -267,7 +267,7 @@ class Execution(ExecutionViews):
             raise UsageError(f"the input of a signal is a string, not {input!r:.80}: json.dumps makes one")
         check_name(name, "SignalName", "the name of a signal")
         members = {} if input is None else {"input": self._fields.store(input, f"input of signal {name}")}
-        with self._only_if_open():
+        with self._only_if_open("WorkflowExecutionSignaled", signalName=name, **members):
             self._service.signal_workflow_execution(
                 domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, signalName=name, **members
             )
@@ -357,7 +357,7 @@ class Execution(ExecutionViews):
 
     def request_cancel(self) -> None:
         """Ask it to cancel; the workflow decides. Raises `UsageError` if it is closed."""
-        with self._only_if_open():
+        with self._only_if_open("WorkflowExecutionCancelRequested"):
             self._service.request_cancel_workflow_execution(
                 domain=self.domain, workflowId=self.workflow_id, runId=self.run_id
             )
@@ -414,17 +414,25 @@ class Execution(ExecutionViews):
             if text is not None:
                 check_text(text, shape, f"{what} of a termination")
         members = {name: value for name, value in (("reason", reason), ("details", details)) if value is not None}
-        with self._only_if_open():
+        with self._only_if_open("WorkflowExecutionTerminated", **members):
             self._service.terminate_workflow_execution(
                 domain=self.domain, workflowId=self.workflow_id, runId=self.run_id, **members
             )
 
     @contextlib.contextmanager
-    def _only_if_open(self) -> Iterator[None]:
-        """SWF knows no execution that is closed, for what acts on it: raises `UsageError`."""
+    def _only_if_open(self, event_type: str, **attributes: str) -> Iterator[None]:
+        """For a request that records an event of this type, with these attributes. SWF knows no execution that is
+        closed: raises `UsageError`.
+
+        If the response to a first request was lost, the execution may have closed since: with the event it is done.
+        """
         try:
             yield
-        except UnknownResourceFault:
+        except UnknownResourceFault as fault:
+            if fault.was_repeated and any(
+                event.type == event_type and attributes.items() <= event.attributes.items() for event in self.history()
+            ):
+                return
             self.check_open()
             raise
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, futures
-from simpleflow_lab.exceptions import CredentialsError, SimpleflowLabError
+from simpleflow_lab.exceptions import CredentialsError, SimpleflowLabError, UnknownResourceFault, UsageError
 from tests.amazon.conftest import ADDRESS
 from tests.amazon.simulated import Faults, SimulatedAmazon
 from tests.examples_count import repeats, trials
@@ -107,6 +109,45 @@ def test_f8_the_first_request_of_each_operation_fails_and_nothing_is_lost(
         "DescribeWorkflowExecution",
         "GetWorkflowExecutionHistory",
     } <= set(simulated.calls)
+
+
+class WaitsForEver(Workflow):
+    name, version, task_list = "faults.waits_for_ever", "1", "faults"
+
+    def run(self) -> None:
+        self.submit(self.wait_signal("never")).wait()
+
+
+@pytest.mark.parametrize(
+    ("operation", "act"),
+    [
+        ("SignalWorkflowExecution", lambda execution: execution.signal("go", "on")),
+        ("RequestCancelWorkflowExecution", lambda execution: execution.request_cancel()),
+        ("TerminateWorkflowExecution", lambda execution: execution.terminate("enough")),
+    ],
+    ids=["signal", "cancel", "terminate"],
+)
+def test_f8_what_was_carried_out_without_a_response_is_done_though_the_execution_closes_before_the_second_try(
+    simulated: SimulatedAmazon, operation: str, act: Callable[[Any], None]
+) -> None:
+    tries: Counter[str] = Counter()
+
+    def close_before_the_second(headers: Mapping[str, str]) -> None:
+        name = headers["X-Amz-Target"].rpartition(".")[2]
+        tries[name] += 1
+        if name == operation and tries[name] == 2:
+            with contextlib.suppress(UnknownResourceFault):  # it is closed already
+                simulated.engine.terminate_workflow_execution(domain=lab.domain, workflowId=execution.workflow_id)
+
+    with Lab(ADDRESS, notice=quiet) as lab:
+        execution = lab.start(WaitsForEver)
+        simulated.faults = Faults({operation: ["lose"]})
+        simulated.accepts = close_before_the_second
+        act(execution)
+        assert tries[operation] == 2
+        assert execution.status != "OPEN"
+        with pytest.raises(UsageError, match="is closed already"):
+            act(execution)
 
 
 def test_f8_a_lost_response_is_no_lost_answer_and_no_failure(simulated: SimulatedAmazon) -> None:
