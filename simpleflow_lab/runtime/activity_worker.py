@@ -144,14 +144,6 @@ class ActivityWorker(Worker):
     def _poll(self) -> Mapping[str, Any]:
         return self._service.poll_for_activity_task(**self._poll_request)
 
-    @property
-    def _poll_request(self) -> dict[str, Any]:
-        return {
-            "domain": self._context.domain,
-            "taskList": {"name": self.task_list},
-            "identity": self._context.identity,
-        }
-
     def _handle(self, task: Mapping[str, Any]) -> str | None:
         token, kind = task["taskToken"], task["activityType"]
         registered = activity.registry.get((kind["name"], kind["version"]))

@@ -187,12 +187,7 @@ class Decider(Worker):
 
     @property
     def _poll_request(self) -> dict[str, Any]:
-        return {
-            "domain": self._context.domain,
-            "taskList": {"name": self.task_list},
-            "identity": self._context.identity,
-            "startAtPreviousStartedEvent": True,
-        }
+        return {**super()._poll_request, "startAtPreviousStartedEvent": True}
 
     def _handle(self, task: Mapping[str, Any]) -> str | None:
         run_id = task["workflowExecution"]["runId"]

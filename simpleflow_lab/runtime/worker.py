@@ -232,9 +232,13 @@ class Worker(abc.ABC):
         """Handle a task; gives the error with which it failed, or `None`."""
 
     @property
-    @abc.abstractmethod
-    def _poll_request(self) -> Mapping[str, Any]:
+    def _poll_request(self) -> dict[str, Any]:
         """The request of a poll."""
+        return {
+            "domain": self._context.domain,
+            "taskList": {"name": self.task_list},
+            "identity": self._context.identity,
+        }
 
     def _answered(self, answer: Callable[..., Mapping[str, Any]], **members: Any) -> None:
         """Give an answer with these members; a service that can carries out the next poll with it."""
