@@ -2,16 +2,23 @@
 
     BaseException
     ├── ExecutionBlocked                an unfinished future was read where nothing can wait for it; or raised by hand
-    ├── ActivityCanceled                the running activity should stop
     ├── WorkflowCanceled                raised where `run` waits when it is canceled, if the workflow asks for that
-    ├── WaitInterrupted                 a KeyboardInterrupt while something waited for an execution, which goes on
-    └── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
+    ├── ActivityCanceled                the running activity should stop
+    ├── DecisionInterrupted             ends code that ran too long without waiting; not to be caught
+    └── KeyboardInterrupt
+        └── WaitInterrupted             a KeyboardInterrupt while something waited for an execution, which goes on
+
+    UserWarning
+    ├── DeterminismWarning              code of a workflow that may do something else when it runs again
+    ├── DefinitionWarning               a definition took the type of another one that is still in use
+    ├── EditedCodeWarning               the variables of a step are those of edited code
+    └── DamagedStoreWarning             an open execution whose history in the store is not what was written
 
     Exception
     └── SimpleflowLabError              catch this to catch all of ours
         ├── UsageError                  a request that can't be carried out as it is: exit code 2
+        │   └── NoSuchStepError         a decision that an execution does not have
         ├── EncodingError               a value that JSON can't hold unchanged
-        │   ├── UnreadableValueError    a recorded value that this process can't read; a DecisionTaskError, too
         │   └── JumboTooLargeError      a field longer than SWF takes, and no place for what is too long
         ├── HistoryError                a history that is not one
         ├── StoreError                  a store of the embedded engine that can't be opened or written
@@ -25,14 +32,16 @@
         │   └── JumboContentError       a large field that is not what was written
         ├── TaskException               a task that did not complete; upstream's names
         │   ├── TaskFailed
+        │   │   ├── WorkerLostError             its worker's process died in each of the latest attempts
+        │   │   └── ActivityNotDefinedError     no worker that it came to defines its activity
         │   ├── TimeoutError
         │   ├── TaskCanceled
         │   └── TaskTerminated
-        ├── ActivityProcessDied         the process of an activity ended before the activity did
-        ├── WorkflowException           the workflow failed itself (Workflow.fail)
         ├── AggregateException          several tasks of one group failed
+        ├── ActivityProcessDied         the process of an activity ended before the activity did
         ├── ExecutionError              a program run by an activity failed; upstream's name
         │   └── ExecutionTimeoutError
+        ├── WorkflowException           the workflow failed itself (Workflow.fail)
         ├── WorkflowExecutionError      an execution that closed otherwise than completed
         │   ├── WorkflowExecutionFailed
         │   ├── WorkflowExecutionTimedOut
@@ -43,16 +52,19 @@
         │   ├── NondeterminismError     the code's commands are not those that the history recorded
         │   ├── ImpureWorkflowError     the code reads a clock, draws random numbers or sleeps, where that is forbidden
         │   ├── DecisionTooLongError    the code ran too long without waiting
+        │   ├── KeyboardInputError      the code called `input()`
+        │   ├── DecidingProcessDiedError    the process died each time that it ran the code
         │   ├── CloseNotPermittedError  the decider may not close executions
-        │   └── WorkflowNotRegisteredError
+        │   ├── WorkflowNotRegisteredError  this process does not define the workflow
+        │   ├── WrongArgumentsError     arguments that an activity or a child does not take
+        │   ├── SameChildError          two different children with one workflow id
+        │   ├── ReplacedDefinitionError     another definition took the type of what is submitted
+        │   ├── UnreadableValueError    a recorded value that this process can't read; an EncodingError, too
+        │   └── DecisionBlockedError    as another process reported it, or of a child
         ├── ServiceUnreachableError     no service answers at the address
         ├── SilentServiceError          the service did not answer in the time that there was
         ├── CredentialsError            AWS does not accept the credentials, or there are none
-        └── SWFFault                    what the service refused, by SWF's own names (see the end of this module)
-
-    Warning
-    ├── DeterminismWarning              code of a workflow that may do something else when it runs again
-    └── DamagedStoreWarning             an open execution whose history in the store is not what was written
+        └── SWFFault                    what the service refused; a class for each of SWF's own names, in `FAULTS`
 
 Each class builds its message from its arguments and names the way out. Nothing here imports anything of ours.
 """
@@ -82,6 +94,9 @@ def _copied(kind: type[SimpleflowLabError], args: tuple[Any, ...]) -> Simpleflow
     return error
 
 
+# -- what interrupts code: no `except Exception` catches it ------------------------------------------------------------
+
+
 class ExecutionBlocked(BaseException):
     """The result of an unfinished future was read outside a running workflow.
 
@@ -103,6 +118,22 @@ class WorkflowCanceled(BaseException):
     """
 
 
+class ActivityCanceled(BaseException):
+    """Raised inside an activity that should stop: a cancel request came, or its execution has closed.
+
+    Clean up and raise it again, or another one with `details`: the task closes as canceled, with these details. An
+    activity that goes on and returns is completed all the same.
+
+    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of the activity: an
+    `except Exception` around one step of a long loop must not swallow the request to stop.
+    """
+
+    def __init__(self, message: str = "", *, details: Any = None) -> None:
+        super().__init__(message)
+        self.details = details
+        """The details for the history: a text, or any JSON value."""
+
+
 class DecisionInterrupted(BaseException):
     """Raised in code that ran too long without waiting; the decision fails with `DecisionTooLongError`."""
 
@@ -119,6 +150,9 @@ class WaitInterrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
+
+
+# -- warnings ----------------------------------------------------------------------------------------------------------
 
 
 class DeterminismWarning(UserWarning):
@@ -138,20 +172,7 @@ class DamagedStoreWarning(UserWarning):
     that of a type. The text says which. The others go on."""
 
 
-class ActivityCanceled(BaseException):
-    """Raised inside an activity that should stop: a cancel request came, or its execution has closed.
-
-    Clean up and raise it again, or another one with `details`: the task closes as canceled, with these details. An
-    activity that goes on and returns is completed all the same.
-
-    It derives from `BaseException`, like `asyncio.CancelledError`, because it is no error of the activity: an
-    `except Exception` around one step of a long loop must not swallow the request to stop.
-    """
-
-    def __init__(self, message: str = "", *, details: Any = None) -> None:
-        super().__init__(message)
-        self.details = details
-        """The details for the history: a text, or any JSON value."""
+# -- requests, values and histories ------------------------------------------------------------------------------------
 
 
 class UsageError(SimpleflowLabError):
@@ -182,7 +203,7 @@ class HistoryError(SimpleflowLabError, ValueError):
     """Data that is not the history of an SWF workflow execution."""
 
 
-# -- the embedded engine's store ---------------------------------------------------------------------------------------
+# -- the embedded engine's store, and the objects beside it ------------------------------------------------------------
 
 
 class StoreError(SimpleflowLabError):
@@ -340,31 +361,6 @@ class TaskTerminated(TaskException):
     """A child workflow execution that was terminated."""
 
 
-class ActivityProcessDied(SimpleflowLabError):
-    """The process of an activity ended before the activity did: killed, crashed, or by an exit of its own."""
-
-    def __init__(self, activity_id: str, pid: int, how: str) -> None:
-        super().__init__(f"the process {pid} of {activity_id} {how}")
-        self.activity_id = activity_id
-        self.pid = pid
-        self.how = how
-
-
-class WorkflowException(SimpleflowLabError):
-    """The workflow failed itself, with this reason and these details. Raises `UsageError` for what is no text."""
-
-    def __init__(self, message: str, reason: str, details: str | None = None) -> None:
-        for name, text in (("reason", reason), ("details", details)):
-            if not isinstance(text, str) and (name, text) != ("details", None):
-                raise UsageError(f"the {name} of a failure must be a text, not {type(text).__name__}: convert it first")
-        super().__init__(message, reason, details)
-        self.reason = reason
-        self.details = details
-
-    def __str__(self) -> str:
-        return self.reason
-
-
 class AggregateException(SimpleflowLabError):
     """Several tasks of one group failed: one slot a task, `None` for those that completed."""
 
@@ -394,6 +390,16 @@ class AggregateException(SimpleflowLabError):
         rest = [e for e in self.exceptions if e is not None and not predicate(e, *args, **kwargs)]
         if rest:
             raise AggregateException(rest)
+
+
+class ActivityProcessDied(SimpleflowLabError):
+    """The process of an activity ended before the activity did: killed, crashed, or by an exit of its own."""
+
+    def __init__(self, activity_id: str, pid: int, how: str) -> None:
+        super().__init__(f"the process {pid} of {activity_id} {how}")
+        self.activity_id = activity_id
+        self.pid = pid
+        self.how = how
 
 
 class ExecutionError(SimpleflowLabError):
@@ -430,6 +436,21 @@ class ExecutionTimeoutError(ExecutionError):
 # -- executions --------------------------------------------------------------------------------------------------------
 
 
+class WorkflowException(SimpleflowLabError):
+    """The workflow failed itself, with this reason and these details. Raises `UsageError` for what is no text."""
+
+    def __init__(self, message: str, reason: str, details: str | None = None) -> None:
+        for name, text in (("reason", reason), ("details", details)):
+            if not isinstance(text, str) and (name, text) != ("details", None):
+                raise UsageError(f"the {name} of a failure must be a text, not {type(text).__name__}: convert it first")
+        super().__init__(message, reason, details)
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class WorkflowExecutionError(SimpleflowLabError):
     """An execution that did not complete: it failed, timed out, or was canceled or terminated.
 
@@ -460,20 +481,6 @@ def _both_ends(text: str, limit: int = 40_000) -> str:
     return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
 
 
-class ExecutionStillOpenError(SimpleflowLabError, builtins.TimeoutError):
-    """An execution that is still open after the time for which its result was waited for. It goes on."""
-
-    def __init__(self, workflow_id: str, seconds: float | None, waits: str = "") -> None:
-        super().__init__(workflow_id, seconds, waits)
-        self.workflow_id = workflow_id
-        self.seconds = seconds
-        self.waits = waits
-
-    def __str__(self) -> str:
-        why = f" and waits for {self.waits}" if self.waits else ""
-        return f"execution {self.workflow_id} is still open after {self.seconds} s{why}: it goes on; ask again"
-
-
 class WorkflowExecutionFailed(WorkflowExecutionError):
     """The workflow failed: its code raised, or it called `fail`."""
 
@@ -496,6 +503,20 @@ class WorkflowExecutionTerminated(WorkflowExecutionError):
     """A terminate request, a child policy or a limit ended the execution."""
 
     closed = "was terminated"
+
+
+class ExecutionStillOpenError(SimpleflowLabError, builtins.TimeoutError):
+    """An execution that is still open after the time for which its result was waited for. It goes on."""
+
+    def __init__(self, workflow_id: str, seconds: float | None, waits: str = "") -> None:
+        super().__init__(workflow_id, seconds, waits)
+        self.workflow_id = workflow_id
+        self.seconds = seconds
+        self.waits = waits
+
+    def __str__(self) -> str:
+        why = f" and waits for {self.waits}" if self.waits else ""
+        return f"execution {self.workflow_id} is still open after {self.seconds} s{why}: it goes on; ask again"
 
 
 # -- decision tasks ----------------------------------------------------------------------------------------------------
@@ -718,6 +739,9 @@ class DecisionBlockedError(DecisionTaskError):
         where = "" if pid is None else f" in process {pid}"
         what = f"decisions of {blocked} are blocked{where}: {error}: {message}"
         super().__init__(what if blocked == workflow_id else f"{workflow_id} waits for its child {blocked}: {what}")
+
+
+# -- the connection to a service ---------------------------------------------------------------------------------------
 
 
 class ServiceUnreachableError(SimpleflowLabError):

@@ -1,8 +1,9 @@
-"""Errors that go to another process, as the result of a pool of processes does, arrive as they were."""
+"""Errors: the tree of them is drawn as it is, and one that goes to another process arrives as it was."""
 
 import copy
 import inspect
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,32 @@ def an_error(kind: type[BaseException]) -> BaseException:
         elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             positional.append(value)
     return kind(*positional, **named)
+
+
+def drawn_tree() -> dict[str, str]:
+    """The parent of each class in the tree at the top of `exceptions`, by the name of the class."""
+    parents: dict[str, str] = {}
+    above: list[tuple[int, str]] = []
+    for line in str(exceptions.__doc__).splitlines()[1:]:
+        found = re.match(r"    ([ │├└─]*)(\w+)(  |$)", line)
+        if found is None:
+            continue
+        depth, name = len(found[1]), found[2]
+        above = [each for each in above if each[0] < depth]
+        if above:
+            assert name not in parents
+            parents[name] = above[-1][1]
+        above.append((depth, name))
+    return parents
+
+
+def test_the_tree_at_the_top_has_every_class_under_its_base() -> None:
+    """The faults of SWF stand in `FAULTS`."""
+    own = [kind for kind in CLASSES if kind not in exceptions.FAULTS.values()]
+    drawn = drawn_tree()
+    assert {kind.__name__ for kind in own} | {"KeyboardInterrupt"} == set(drawn)
+    for kind in own:
+        assert kind.__bases__[0].__name__ == drawn[kind.__name__], kind
 
 
 def described(error: BaseException) -> tuple[object, ...]:
