@@ -3,7 +3,7 @@
 An activity worker makes a `RunningTask` for each task it takes. The activity's code finds it through a context
 variable, so each thread, each coroutine and each process that runs an activity has its own.
 
-*Rule:* a cancellation is raised once in each thread of the activity, so that its clean-up may send heartbeats again.
+Rule: a cancellation is raised once in each thread of the activity, so that its clean-up may send heartbeats again.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     week.profile()
     open_histories("histories/").tasks()
 
-*Rule:* an execution of a service is read when a table is made of it, and let go: only the rows are held.
+Rule: an execution of a service is read when a table is made of it, and let go: only the rows are held.
 """
 
 from __future__ import annotations

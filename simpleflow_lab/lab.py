@@ -7,7 +7,7 @@
 Starting or resuming an execution starts deciders and activity workers for its task lists, as threads of this process,
 unless `serve` says otherwise; `workers` shows, scales and stops them.
 
-*Rule:* nothing runs before that: opening a Lab and viewing its executions never runs code.
+Rule: nothing runs before that: opening a Lab and viewing its executions never runs code.
 """
 
 from __future__ import annotations

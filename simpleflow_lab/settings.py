@@ -14,7 +14,7 @@ lists settings (`simpleflow info settings`, `reference`) reads them there. The s
 
 A value that can't be read raises `UsageError` in one line that names the variable; nothing is guessed.
 
-*Rule:* settings are read when they are needed, never at import, and handed down: a Lab has those of the moment when it
+Rule: settings are read when they are needed, never at import, and handed down: a Lab has those of the moment when it
 was opened.
 
 Settings of upstream's that are missing here: versions of types that name none (a version belongs to the code),

@@ -5,7 +5,7 @@
     lab.workers.of("etl").stop(seconds=30)
     lab.pollers()
 
-*Rule:* looking at workers costs them nothing: everything that is shown is counted anyway.
+Rule: looking at workers costs them nothing: everything that is shown is counted anyway.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A run of all tests imports all their files. Every Lab of every test would find h
 defined, take their fingerprints, tell its engine of them and poll their task lists; and a test could pass because of
 what another file defines.
 
-*Rule:* while the tests of a file run, what that file and the test files whose names it imports define is in the
+Rule: while the tests of a file run, what that file and the test files whose names it imports define is in the
 registries, and nothing of other test files. What modules of helpers define stays. What a test itself defines
 is gone when its fixtures have ended: the next row of its parameters defines it anew. So is what a program defines that
 a test executes, as one of the README.

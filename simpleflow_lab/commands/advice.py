@@ -122,7 +122,6 @@ def _literals(arguments: str) -> tuple[list[object], dict[str, object]] | None:
         return None
 
 
-_Arguments = tuple[list[object], dict[str, object]]
 _Command = Callable[[Named, list[object], dict[str, object]], str]
 
 

@@ -3,7 +3,7 @@
 `run` prints nothing, and raises `UsageError` in one line for whatever was typed wrong. Shell completion, the notebook's
 completion and both helps are made from this table.
 
-*Rule:* a module of commands is imported when one of its commands is asked for. It has them in `READING`, those that
+Rule: a module of commands is imported when one of its commands is asked for. It has them in `READING`, those that
 only read and can be watched, and `ACTING`, the others.
 """
 

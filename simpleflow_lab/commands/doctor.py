@@ -1,6 +1,6 @@
 """`doctor`: what is configured, what can be reached, what is allowed, and what to do about the rest.
 
-*Rule:* it only reads. A store that is not there is not made.
+Rule: it only reads. A store that is not there is not made.
 """
 
 from __future__ import annotations

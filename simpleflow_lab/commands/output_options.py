@@ -1,6 +1,6 @@
 """The options on how an answer is shown: they stand before the command, or behind it.
 
-*Rule:* they change nothing but the display. `--watch` is for commands that only read.
+Rule: they change nothing but the display. `--watch` is for commands that only read.
 """
 
 from __future__ import annotations

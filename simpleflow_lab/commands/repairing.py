@@ -1,6 +1,6 @@
 """`--repair` and `--force-activities`, upstream's options of commands that start an execution.
 
-*Rule:* a repair is a fork (`Execution.fork`): the results that were recorded are reused, and nothing else is new here.
+Rule: a repair is a fork (`Execution.fork`): the results that were recorded are reused, and nothing else is new here.
 """
 
 from __future__ import annotations

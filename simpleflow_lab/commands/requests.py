@@ -1,6 +1,6 @@
 """Requests to an execution: signal, cancel, terminate, retry its blocked decision, restart.
 
-*Rule:* the id comes first, as in every command about an execution. `-` in its place stands for many: their ids come by
+Rule: the id comes first, as in every command about an execution. `-` in its place stands for many: their ids come by
 the standard input, one a line, and each request is made or refused by itself.
 """
 

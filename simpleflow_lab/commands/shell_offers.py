@@ -1,6 +1,6 @@
 """What a shell offers while a person types: domains, ids of executions and of tasks, and columns, of the store.
 
-*Rule:* to complete a word makes no store, runs no code of a workflow, and says nothing: what can't be had is not
+Rule: to complete a word makes no store, runs no code of a workflow, and says nothing: what can't be had is not
 offered. Amazon is not asked, for a person waits at the keyboard.
 """
 

@@ -1,6 +1,6 @@
 """Handlers of signals for as long as a command needs them: who called it, as a test or a notebook, gets its own back.
 
-*Rule:* a handler takes no lock: the main thread, in which it runs, may hold it.
+Rule: a handler takes no lock: the main thread, in which it runs, may hold it.
 """
 
 from __future__ import annotations

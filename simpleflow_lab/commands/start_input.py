@@ -1,6 +1,6 @@
 """The input of an execution as a person types it: JSON, a file, or arguments by their names.
 
-*Rule:* `NAME=VALUE` is no JSON, so no text is both.
+Rule: `NAME=VALUE` is no JSON, so no text is both.
 """
 
 from __future__ import annotations

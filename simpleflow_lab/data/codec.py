@@ -1,6 +1,6 @@
 """Values as SWF's strings and back: JSON, strict both ways.
 
-*Rule:* arguments and results come back from a history as they went in, or as the tables here say, or are refused:
+Rule: arguments and results come back from a history as they went in, or as the tables here say, or are refused:
 nothing is lost.
 
 JSON's own types come back. A few others are common enough to be converted, always in the same way:

@@ -3,7 +3,7 @@
 It is in the user's own cache folder, and is used only if nobody else can have written there: no link, the user's own,
 mode 0700. Otherwise there is no cache, and one warning gives the reason.
 
-*Rule:* its contents are not trusted either. Each content stands behind its own hash, a row that is anything but plain
+Rule: its contents are not trusted either. Each content stands behind its own hash, a row that is anything but plain
 bytes in a file of this cache is passed over, and nothing is ever unpickled. A damaged cache is an empty one.
 
 This is the only module that imports diskcache.

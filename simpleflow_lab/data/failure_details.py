@@ -5,7 +5,7 @@ The reason is `Type: message`, cut to SWF's 256 characters. The details are the 
 the error's class derives from: a retry policy with `on=[OSError]` must recognise a `ConnectionError` without importing
 it.
 
-*Rule:* writing never fails, whatever the exception's own methods do. Reading imports nothing that a history names.
+Rule: writing never fails, whatever the exception's own methods do. Reading imports nothing that a history names.
 """
 
 from __future__ import annotations

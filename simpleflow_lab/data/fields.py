@@ -4,7 +4,7 @@ A text that fits into a field stands in it. A longer one is written as an object
 the field holds a reference to it (`references`). The object is written before its reference is recorded, so that every
 reader of a history can read it.
 
-*Rule:* references come from histories, and histories from anybody. Only the Lab's own place and those that the user
+Rule: references come from histories, and histories from anybody. Only the Lab's own place and those that the user
 trusts are ever read, nothing longer than announced is taken, and every content is checked against its name, each time
 and wherever it comes from. An object that can't be read raises `StoreError`, an infrastructure error.
 """

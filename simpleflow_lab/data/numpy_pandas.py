@@ -20,7 +20,7 @@ A value comes back equal, with its dtypes, index and names, or is refused with t
 NaN and infinities are fine inside arrays and columns. Objects in a column are values that the codec takes. Subclasses,
 masked and structured arrays, arrays of objects, complex numbers, periods, intervals and sparse columns are refused.
 
-*Rule:* nothing is read by pickle, and dtypes in a history are taken from a closed list.
+Rule: nothing is read by pickle, and dtypes in a history are taken from a closed list.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ An object is bytes under a key such as `jumbo/5f0c…`. Its place depends on the
 store file, or in S3. The worker that runs an activity sets the storage (`using_storage`), and the activity's code gets
 it (`current_storage`).
 
-*Rule:* keys and contents may come from a history, or from a bucket that others write to. A key never becomes a path,
+Rule: keys and contents may come from a history, or from a bucket that others write to. A key never becomes a path,
 and a folder that is not the user's own is refused.
 """
 

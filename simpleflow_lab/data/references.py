@@ -14,7 +14,7 @@ bits of the SHA-256 of the text in UTF-8. So equal texts have equal references, 
 text that is written twice is one object; and a reader notices an object that is not what was written. Upstream's names
 are random (version 4): they are read, and their content is taken as it is, "unverified".
 
-*Rule:* nothing here reads or writes an object: `fields` does.
+Rule: nothing here reads or writes an object: `fields` does.
 """
 
 from __future__ import annotations

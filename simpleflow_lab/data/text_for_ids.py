@@ -4,7 +4,7 @@ It is the text that upstream's encoder writes. That differs from `codec.encode` 
 sorts as what they are, and in times, which it may cut (`times.upstream_text_of`). A set has no text of its own there,
 for it is written in whatever order it has: here it is sorted.
 
-*Rule:* an id is made of this text, and never a value read from it: it may have lost something.
+Rule: an id is made of this text, and never a value read from it: it may have lost something.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ written, too, and three digits where they are all there is; else six, and a zone
 history in several spellings, also in those of earlier versions of this package (`+00:00`, always six digits):
 `same_time` compares them.
 
-*Rule:* text that is written always holds the whole value.
+Rule: text that is written always holds the whole value.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Imports that an interrupt does not break: those of numpy and pandas, by `numpy_library` and `pandas_library`.
 
-*Rule:* an interrupt during an import ends the call that needed it, and nothing else. `KeyboardInterrupt` is raised in
+Rule: an interrupt during an import ends the call that needed it, and nothing else. `KeyboardInterrupt` is raised in
 the main thread only, and numpy that was half imported can't be imported again in its process. So another thread imports
 it; the main thread waits, and an interrupt ends the waiting.
 """

@@ -4,7 +4,7 @@ Open executions come first, for they go on with this code, then the others; of e
 limited, and so is that of code that never waits: it is interrupted. Nothing is decided, no activity runs, and what the
 code prints and logs is dropped.
 
-*Rule:* a check changes nothing and raises nothing of what it finds.
+Rule: a check changes nothing and raises nothing of what it finds.
 """
 
 from __future__ import annotations

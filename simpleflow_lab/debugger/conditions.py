@@ -4,7 +4,7 @@ An expression sees the local variables at the end of a step, of `run` and of the
 innermost one counts; `step` itself; and the names of the module in which `run` is. One that raises, as where a variable
 is not there yet, does not hold.
 
-*Rule:* what is evaluated is what this user typed in this kernel, never a text of a history.
+Rule: what is evaluated is what this user typed in this kernel, never a text of a history.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is different between two steps: futures, local variables, where the code waits, commands.
 
-*Rule:* every text is one line, bounded, and not escaped; it displays itself escaped.
+Rule: every text is one line, bounded, and not escaped; it displays itself escaped.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A history has the text of each line that made a command. A replay shows the code as it is here and now: where that reads
 otherwise, because the file, module or cell was edited since, it is said, with the line that was recorded.
 
-*Rule:* a line that only moved is not edited, and of a line whose source is not known nothing is said.
+Rule: a line that only moved is not edited, and of a line whose source is not known nothing is said.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 What is inherited stands in the start of the fork (`swf.fork_start`); `replay.inherited` says how it is replayed. So a
 fork needs no event of another execution, no worker of its own, and nothing but SWF's StartWorkflowExecution.
 
-*Rule:* the execution that is forked is only read.
+Rule: the execution that is forked is only read.
 """
 
 from __future__ import annotations

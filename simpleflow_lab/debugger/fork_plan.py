@@ -5,7 +5,7 @@ Two kinds of point. Before a *decision*: everything that this decision saw is in
 also what came later in time, for it does not depend on it. But what came after the task and may be about it is not:
 failures of other tasks, signals, timers that fired, cancel requests.
 
-*Rule:* pure. Events are left out or get another result; none is added, and their order stays.
+Rule: pure. Events are left out or get another result; none is added, and their order stays.
 """
 
 from __future__ import annotations

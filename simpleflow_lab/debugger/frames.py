@@ -1,6 +1,6 @@
 """The frames in which the fibers of a workflow wait at the end of a step, with their local variables.
 
-*Rule:* a frame gives copies: who changes a local variable changes no step.
+Rule: a frame gives copies: who changes a local variable changes no step.
 """
 
 from __future__ import annotations

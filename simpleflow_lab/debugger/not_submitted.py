@@ -3,7 +3,7 @@
     self.start_timer("pause", 5)                  # dropped at once
     again = self.continue_as_new(1)               # kept in a variable that nothing reads
 
-*Rule:* no false alarm: what is returned, passed on or kept anywhere else may be submitted there. No code runs.
+Rule: no false alarm: what is returned, passed on or kept anywhere else may be submitted there. No code runs.
 """
 
 from __future__ import annotations

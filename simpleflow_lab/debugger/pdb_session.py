@@ -8,7 +8,7 @@ in IPython, `pdb` elsewhere. `p`, `pp`, `up`, `down`, `l`, `w` and the rest are 
 `c` the replay goes on: the next events of the history arrive, and the debugger stops at the next line of the author's,
 at a `breakpoint()`, or where `b` has put one. `q` leaves.
 
-*Rule:* the execution does not change. Nothing is sent, and no activity or hook of a close runs; what the code asks for
+Rule: the execution does not change. Nothing is sent, and no activity or hook of a close runs; what the code asks for
 in a debugger belongs to the replay, which ends with it. A future that is not done can't be waited for there.
 """
 

@@ -3,7 +3,7 @@
 A copy of one is made without its class: `tuple.__new__`, or a new object whose `__dict__` is filled. So nothing of the
 author's runs, and the copy has the author's methods for whoever calls them.
 
-*Rule:* pure. What is not surely plain is no record.
+Rule: pure. What is not surely plain is no record.
 """
 
 from __future__ import annotations

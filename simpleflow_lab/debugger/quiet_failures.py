@@ -14,7 +14,7 @@ kind                what it is
 `difference`        the code does not make the decisions that are recorded: what it would wait for later can't be told
 ==================  ==================================================================================================
 
-*Rule:* no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
+Rule: no false alarm. Waiting for a task is a use of it, for the order, however the code waits: by `future.wait()`,
 `futures.wait` or `as_completed`, or for the group it is in. What the code cancels, it does not need. Of an execution
 that is open, or that the code can't replay to its end, only failures are reported: the rest may still be used. So it is
 of one that was canceled or terminated, or whose time was over, while its code waited: the rest might have been used.

@@ -1,6 +1,6 @@
 """Code of today checked against executions that are recorded: would it decide what they did?
 
-*Rule:* what differs is shown with both lines. `debugger.checking` finds it.
+Rule: what differs is shown with both lines. `debugger.checking` finds it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A history has its times in milliseconds, in which much can happen: which of two 
 still saw it, is known by the order of the events. So each event gets a time in nanoseconds that keeps that order, and
 what the script says are differences of these: with nothing changed they add up to what was recorded.
 
-*Rule:* what happens at once in the engine has one time: that of the event from which the others follow.
+Rule: what happens at once in the engine has one time: that of the event from which the others follow.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The test replays the history with the workflow as it then is, and compares what it decides with the decisions that are
 written into the test. It needs neither a store nor the executions' activities.
 
-*Rule:* what comes from a history is written as Python literals and never as code.
+Rule: what comes from a history is written as Python literals and never as code.
 """
 
 from __future__ import annotations

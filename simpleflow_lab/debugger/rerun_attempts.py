@@ -3,7 +3,7 @@
     execution.task("fetch-3")                       # its attempts: states, times, inputs, outcomes
     execution.task("fetch-3").attempt(2).rerun()    # the activity, here, with the input that was recorded
 
-*Rule:* the execution does not change: nothing is answered and nothing recorded. What the activity does by itself, it
+Rule: the execution does not change: nothing is answered and nothing recorded. What the activity does by itself, it
 does again; so it is asked first.
 """
 

@@ -1,6 +1,6 @@
 """A step as text and as HTML: the same facts, bounded.
 
-*Rule:* values come from histories and from the author's code: as text they are made visible, as HTML escaped.
+Rule: values come from histories and from the author's code: as text they are made visible, as HTML escaped.
 """
 
 from __future__ import annotations

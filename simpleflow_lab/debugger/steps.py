@@ -8,7 +8,7 @@
 A step is made when it is asked for, and stays as it is: plain records, which any thread may read. The replay is the
 decider's own, with the workflow's code of this process and the large values of the execution's store.
 
-*Rule:* looking runs `run` and the hooks of every replay, as `replay.trace.watch` says, and nothing else: no activity,
+Rule: looking runs `run` and the hooks of every replay, as `replay.trace.watch` says, and nothing else: no activity,
 no hook of a close; what the code prints is kept in the step.
 """
 

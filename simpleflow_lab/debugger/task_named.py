@@ -1,6 +1,6 @@
 """Which task somebody means: by its id, the short label that charts and `explain()` show, or the name of its type.
 
-*Rule:* a word that may mean several tasks means none of them: the message has their ids.
+Rule: a word that may mean several tasks means none of them: the message has their ids.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
 It is what the debugger's view in a notebook shows and moves; without widgets it displays its step as text, and so does
 each move. The replay, with its thread, begins anew when it is asked after `rest`.
 
-*Rule:* any thread may move it. Who shows it is told of every move, and holds it; it holds nobody.
+Rule: any thread may move it. Who shows it is told of every move, and holds it; it holds nobody.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What woke a decision, in words, as `activity fetch-3 completed`.
 
-*Rule:* names come from histories: they are shortened, and escaped where they are shown.
+Rule: names come from histories: they are shortened, and escaped where they are shown.
 """
 
 from __future__ import annotations

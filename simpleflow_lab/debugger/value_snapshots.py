@@ -4,7 +4,7 @@ Plain data (numbers, texts, dates, containers of these, named tuples, data class
 copied, and so stays live: one calculates with it. What is no plain data becomes a `Shown`, a bounded text that
 displays as itself; of a future its state and value, too.
 
-*Rule:* a snapshot runs no code of the author's, and takes bounded time and memory, whatever the values are.
+Rule: a snapshot runs no code of the author's, and takes bounded time and memory, whatever the values are.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `overview` is sent once, `shown` with each step and at once, `details` with each step as soon as the replay has them.
 Futures come in pages. Times are seconds since the start of the execution.
 
-*Rule:* every text is bounded, every list too, and says how many there are. Nothing is escaped: the view puts texts into
+Rule: every text is bounded, every list too, and says how many there are. Nothing is escaped: the view puts texts into
 text nodes.
 """
 

@@ -4,7 +4,7 @@ The records come from one replay, which stops where nobody asks further. Values 
 stored of each decision: they come from a further replay up to the decision that is asked for, and are cached for the
 decisions of a window around it, so that the next step, forward or back, has them.
 
-*Rule:* every replay of a walk lives in its one thread. Any thread may ask; what is given is plain, and of one code:
+Rule: every replay of a walk lives in its one thread. Any thread may ask; what is given is plain, and of one code:
 once that is edited, there is only what was made before. Code that runs in a decision for longer than
 `SIMPLEFLOW_LAB_STEP_SECONDS` is interrupted, and so is what nobody waits for any more: who asks next begins a replay
 anew.

@@ -6,7 +6,7 @@ The workflow's code is run by the real replay in a simulation (`runtime.simulati
 as it took and ends as it ended, each decision too, and signals come when they came. With nothing changed it takes as
 long as it took.
 
-*Rule:* nothing of it is guessed where the history says it. What it does not say, because other tasks are asked for than
+Rule: nothing of it is guessed where the history says it. What it does not say, because other tasks are asked for than
 were recorded, is taken from tasks of the same type, and said.
 """
 

@@ -5,7 +5,7 @@ qualified name from a text that is compiled anew: that replaces the earlier defi
 make two definitions that only share a name: the same text with other values, or other functions. So does a text that
 is executed in two namespaces, and so do two definitions of one name in one text, as in the branches of an `if`.
 
-*Rule:* it is told from the two objects: their modules, qualified names, instructions, closures and defaults, what they
+Rule: it is told from the two objects: their modules, qualified names, instructions, closures and defaults, what they
 use of namespaces that are no module's, and the lines of the text they are from.
 """
 

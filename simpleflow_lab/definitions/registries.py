@@ -1,6 +1,6 @@
 """Registries of this process: its definitions of workflows, activities and types of values.
 
-*Rule:* an author's definition is kept in a `Definitions`. Every one of them is process-wide and changes at any time: a
+Rule: an author's definition is kept in a `Definitions`. Every one of them is process-wide and changes at any time: a
 notebook defines things while its deciders run.
 """
 

@@ -13,7 +13,7 @@ file                                   what it is
 `lab.sqlite.objects/`                  values too large for a history
 =====================================  =================================================================================
 
-*Rule:* read before writing. An address is opened if it is a store, and a store is made if nothing is there and its
+Rule: read before writing. An address is opened if it is a store, and a store is made if nothing is there and its
 folder is. Whatever else is there - a device, a FIFO, a folder, an empty file, a file of another program - is neither
 locked nor changed. All these files are their user's alone, or the store is not opened: another user who can write one
 could make this one run what he likes, and one who can read them reads secrets.

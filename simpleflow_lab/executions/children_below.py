@@ -1,6 +1,6 @@
 """The histories of an execution's children and of those below them: to draw them, and to say what failed there.
 
-*Rule:* of a tree of executions only so many are read, and only so deep: see `reading_budget`.
+Rule: of a tree of executions only so many are read, and only so deep: see `reading_budget`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ get the decision instead: on Amazon SWF a poll can't say of which executions, an
 SDKs, too. So whoever waits for an execution looks in its history, and in those of its open children, for what nobody
 has taken.
 
-*Rule:* only of executions whose task list this process decides for, and only of types that it defines; and not while
+Rule: only of executions whose task list this process decides for, and only of types that it defines; and not while
 decisions of this process do the same.
 """
 

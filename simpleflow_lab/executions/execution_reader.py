@@ -1,6 +1,6 @@
 """One execution of a service, read: its events, each of them fetched once, and what the service says of it besides.
 
-*Rule:* while a store takes nothing more, what was read before is given; nothing raises for it that could be answered.
+Rule: while a store takes nothing more, what was read before is given; nothing raises for it that could be answered.
 """
 
 from __future__ import annotations

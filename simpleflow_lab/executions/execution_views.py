@@ -1,6 +1,6 @@
 """What a service shows of an execution that it holds: its views, and what it waits for, logs and reports now.
 
-*Rule:* looking changes nothing, and what starts an execution shows none: views are imported by who looks.
+Rule: looking changes nothing, and what starts an execution shows none: views are imported by who looks.
 """
 
 from __future__ import annotations

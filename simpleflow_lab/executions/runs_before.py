@@ -1,6 +1,6 @@
 """The earlier runs of an execution that continued as new.
 
-*Rule:* one list says which they are, for one run of an id follows the other; only the latest are read.
+Rule: one list says which they are, for one run of an id follows the other; only the latest are read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an execution is started with: its workflow, its input and SWF's options, checked before anything is sent.
 
-*Rule:* whatever SWF would refuse of a start is refused here, in one line that names the option.
+Rule: whatever SWF would refuse of a start is refused here, in one line that names the option.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The last runs of a workflow that completed before an execution started: what it is measured by.
 
-*Rule:* a fork reuses what another run did: it is measured by none, and none by it.
+Rule: a fork reuses what another run did: it is measured by none, and none by it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Waiting until an execution closes, or until it is known that waiting does not help.
 
-*Rule:* a service that is busy, silent or out of reach for a while ends no waiting; a decision that can't be made does.
+Rule: a service that is busy, silent or out of reach for a while ends no waiting; a decision that can't be made does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an execution waits for, and what those below it wait for, each in its own history.
 
-*Rule:* of a tree of executions only so many are read, and only so deep: see `reading_budget`.
+Rule: of a tree of executions only so many are read, and only so deep: see `reading_budget`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Explanations say `execution.tasks()` and `lab.start_workers(4)`. Where the notebook has other names for the two, these
 stand there; where it has none, the magic of the command that does the same; and nothing if there is none.
 
-*Rule:* no name is given that a cell can't use as it stands.
+Rule: no name is given that a cell can't use as it stands.
 """
 
 from __future__ import annotations

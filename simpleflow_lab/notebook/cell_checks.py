@@ -3,7 +3,7 @@
 Whatever way a cell defines a workflow again, or what its code uses, it is said at once whether recorded executions
 would be decided as they were. Nothing is said of a workflow of which nothing is recorded.
 
-*Rule:* it opens no store, takes no longer than the setting says, raises nothing, and keeps no definition alive.
+Rule: it opens no store, takes no longer than the setting says, raises nothing, and keeps no definition alive.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ What a reader does is put into a queue, for callbacks may run in any thread. One
 there, moves the debugger, and sends what changed: the step at once, its local variables and the lines that ran as soon
 as the replay has them. The thread ends when nobody has asked for anything for a while, and begins anew.
 
-*Rule:* a view holds its debugger, and a debugger none of its views. What is sent is bounded; see `debugger.view_data`.
+Rule: a view holds its debugger, and a debugger none of its views. What is sent is bounded; see `debugger.view_data`.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class DebuggerView(anywidget.AnyWidget):
         self._is_stopped = False
         """The reader gave up what is being looked for."""
         self._thread: threading.Thread | None = None
-        self._settled: Callable[[], None] = _nothing
-        self._settled_at = debugger.number
+        self._idle: Callable[[], None] = _nothing
+        self._idle_at = debugger.number
         self._query: dict[str, Any] = {"which": "changed", "words": "", "first": 0}
         overview, first = view_data.overview(debugger.steps), self._collect()
         super().__init__(**new_identity(), overview=overview, **first)
@@ -104,9 +104,9 @@ class DebuggerView(anywidget.AnyWidget):
         self._show()
         self._ask({"kind": "details"})
 
-    def when_settled(self, act: Callable[[], None]) -> None:
+    def when_idle(self, act: Callable[[], None]) -> None:
         """Call `act`, in the view's thread, when the reader has moved and nothing is asked for any more."""
-        self._settled = act
+        self._idle = act
 
     def close(self) -> None:
         """End the thread and take the widget away."""
@@ -224,9 +224,9 @@ class DebuggerView(anywidget.AnyWidget):
                 continue
             self._do(request)
             number = self._debugger.number
-            if self._requests.empty() and number != self._settled_at:
-                self._settled_at = number
-                self._settled()
+            if self._requests.empty() and number != self._idle_at:
+                self._idle_at = number
+                self._idle()
 
     def _do(self, request: Mapping[str, Any]) -> None:
         notice = ""

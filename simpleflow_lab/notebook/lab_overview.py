@@ -2,7 +2,7 @@
 
     print(overview_of(lab))
 
-*Rule:* it reads one page of open executions and one of closed ones, whatever a store holds, and no history.
+Rule: it reads one page of open executions and one of closed ones, whatever a store holds, and no history.
 
 Of a page it shows the latest that no other execution started, and then children: a workflow of hundreds of children
 stays in sight.

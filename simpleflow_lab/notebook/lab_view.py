@@ -5,7 +5,7 @@
 The Lab is asked once a second, until it is closed; see `notebook.following_view`. The view ends when its cell runs
 again.
 
-*Rule:* a view changes deciders and activity workers of this process only; those of others are shown.
+Rule: a view changes deciders and activity workers of this process only; those of others are shown.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class LiveViews:
         What executes a notebook without a page, as papermill does, takes in only what is sent while a cell runs.
         """
         for card in self._waited:
-            card.settle()
+            card.show_still()
         for view, renew in list(self._unseen.items()):
             if view.was_shown or not renew():
                 self._unseen.pop(view, None)
@@ -262,7 +262,7 @@ class LiveViews:
         place = next(self._places)
         still.display(still_of_step(debugger, place=place), raw=True)
         view = DebuggerView(debugger, find_other=self._find_execution)
-        view.when_settled(lambda: still.update(still_of_step(debugger, place=place), raw=True))
+        view.when_idle(lambda: still.update(still_of_step(debugger, place=place), raw=True))
         self._put(view, {"text/plain": ""}, place=place)
 
     def _display(
@@ -345,7 +345,7 @@ class _Card:
             self.handle.update(bundle, raw=True)
         return before
 
-    def settle(self) -> None:
+    def show_still(self) -> None:
         """At the end of its cell: its still picture is displayed, unless the execution itself was.
 
         The view gets an empty text, too, for nbconvert warns of an output that has none. It had none so far: nbval

@@ -6,7 +6,7 @@ A type that has its name from the notebook's module is given that name, so that 
 notebook's: executions that were started here run there. What registers types of values is taken along, too: no name
 leads to it.
 
-*Rule:* nothing is left out in silence. What can't be taken along is reported, with what needs it.
+Rule: nothing is left out in silence. What can't be taken along is reported, with what needs it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Errors of this package as a notebook shows them: the lines of the user's cells and modules, and none of ours.
 
-*Rule:* only what is shown is shortened. The error keeps its traceback, for `%debug` and for whoever catches it.
+Rule: only what is shown is shortened. The error keeps its traceback, for `%debug` and for whoever catches it.
 """
 
 from __future__ import annotations

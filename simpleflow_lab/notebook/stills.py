@@ -3,7 +3,7 @@
 A front end keeps the outputs of a cell, not the state of widgets: of a saved view it says that there is no model. So
 each live view has a still picture in the output before it, or in one of those behind it, as what a cell waited for.
 
-*Rule:* a style sheet alone decides which of the two is seen, by what is there: a view hides the picture of the same
+Rule: a style sheet alone decides which of the two is seen, by what is there: a view hides the picture of the same
 place, and without a kernel the output of the view is hidden. The order of a cell's outputs tells nothing: what workers
 print meanwhile comes between the two.
 """

@@ -3,7 +3,7 @@
 A child has a process group of its own, so that an interrupt at the terminal does not reach it, and everything that it
 started can be ended with it.
 
-*Rule:* a child is never reaped before its group was dealt with: its process id is not used again before it is reaped.
+Rule: a child is never reaped before its group was dealt with: its process id is not used again before it is reaped.
 None of the package's code runs between fork and exec, for this process has threads.
 """
 

@@ -3,7 +3,7 @@
 There `meta["binaries"]` in a task's input names programs in S3. Upstream's worker downloads them, makes them executable
 and puts them first on PATH: a person who can write an input or that bucket runs code on every worker.
 
-*Rule:* nothing that a history names is ever run. The names of upstream's module exist, and raise an error.
+Rule: nothing that a history names is ever run. The names of upstream's module exist, and raise an error.
 """
 
 from __future__ import annotations

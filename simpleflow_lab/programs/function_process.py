@@ -3,7 +3,7 @@
 The arguments, the result and an error go through pipes as JSON: on a command line every user of the machine could read
 them.
 
-*Rule:* it ends with its parent, even while it is busy.
+Rule: it ends with its parent, even while it is busy.
 """
 
 from __future__ import annotations

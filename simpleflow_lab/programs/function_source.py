@@ -4,7 +4,7 @@ A function of a module is sent as its name. One that was defined in a cell has n
 sent as its source, with the source of the functions and classes of the notebook that it uses, the names of modules, and
 the values of constants. The names that it uses are read from its code; the rest of the notebook is not sent.
 
-*Rule:* the source is sent by this process to its own child, and never stands in a history. A value that can't be sent
+Rule: the source is sent by this process to its own child, and never stands in a history. A value that can't be sent
 is refused in one line: nothing is pickled, and nothing guessed.
 """
 

@@ -1,6 +1,6 @@
 """An exception that is raised in another thread, wherever it is, and taken back if it was not delivered.
 
-*Rule:* what was not delivered is taken back by delivering it. Python 3.11 takes one that is merely deleted for one that
+Rule: what was not delivered is taken back by delivering it. Python 3.11 takes one that is merely deleted for one that
 is still to come, and code that is traced, as by `pdb`, then hangs in whichever thread.
 """
 

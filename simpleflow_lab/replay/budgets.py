@@ -13,7 +13,7 @@ limit                              at the limit                                w
 100 decisions, 1 MB of a request   what does not fit comes with the next one   never: it costs one more decision task
 =================================  ==========================================  ========================================
 
-*Rule:* a warning is the same text each time, so that it is shown once; it names the author's line where one line is the
+Rule: a warning is the same text each time, so that it is shown once; it names the author's line where one line is the
 cause.
 """
 

@@ -18,7 +18,7 @@ import dis
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -51,8 +51,6 @@ _METHODS: Final = (("datetime", "datetime", "now"), ("datetime", "datetime", "ut
 
 _SHARED_GENERATORS: Final = (("random", "random", "_inst"), ("numpy.random", "numpy.random.mtrand", "_rand"))
 """Modules whose functions are methods of one generator that everybody shares, and where that is."""
-
-_Called = Callable[..., Any]
 
 
 class Impurity(NamedTuple):

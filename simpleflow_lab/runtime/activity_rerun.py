@@ -1,6 +1,6 @@
 """An activity task that is run again in this process, with the input that its history recorded.
 
-*Rule:* only an activity that this process defines is run, and nothing is answered: no history changes.
+Rule: only an activity that this process defines is run, and nothing is answered: no history changes.
 """
 
 from __future__ import annotations

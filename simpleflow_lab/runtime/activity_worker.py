@@ -4,7 +4,7 @@ Several activities run at once, each in the thread that took it or in a forked p
 activities that this process defines are run. An activity's return value becomes its result, an exception its reason and
 details. Its heartbeats go on until the answer is given.
 
-*Rule:* an infrastructure error costs no retry of the activity, only time. An answer that can't be given is repeated
+Rule: an infrastructure error costs no retry of the activity, only time. An answer that can't be given is repeated
 until SWF says that the task is gone, by its timeouts at the latest, or the worker stops; so is reading an input, or
 writing a result, that is kept as an object, while S3 or the disk does not answer. An object that is missing or damaged
 fails the task.

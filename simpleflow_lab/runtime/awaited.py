@@ -1,6 +1,6 @@
 """A call that blocks, awaited: it runs in a thread of its own, and the loop goes on.
 
-*Rule:* whoever awaits may stop to do so at any time, by a cancellation or an interrupt. The thread is told then, and
+Rule: whoever awaits may stop to do so at any time, by a cancellation or an interrupt. The thread is told then, and
 ends by itself; what it waited for goes on.
 """
 

@@ -3,7 +3,7 @@
 Only text passes from one process to another: a picture that an activity shows is a picture in the kernel that also
 started the execution, and `<Figure …>` elsewhere.
 
-*Rule:* IPython knows hooks of a thread; each thread that runs tasks gets one. What no task shows passes untouched.
+Rule: IPython knows hooks of a thread; each thread that runs tasks gets one. What no task shows passes untouched.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ them as they would without us. Threads and the jobs of thread pools belong to th
 What an execution prints that another process started has no cell here: in a notebook it goes to the log alone,
 elsewhere to the process's own streams, too.
 
-*Rule:* each text is in the log once: not again what a handler writes for a record that is there already, and nothing
+Rule: each text is in the log once: not again what a handler writes for a record that is there already, and nothing
 that replayed code repeats. What is replaced is put back when no Lab serves any more; whatever else has been put on top
 of it meanwhile stays, and finds streams that only pass on.
 """

@@ -8,7 +8,7 @@ a path                      the embedded engine of that store: here, or in the p
 `aws://REGION/DOMAIN`       Amazon SWF; without `/DOMAIN`, in the domain of `SWF_DOMAIN`
 ==========================  ==========================================================================
 
-*Rule:* this is the only module that makes a service, and so the only one that knows which kinds there are.
+Rule: this is the only module that makes a service, and so the only one that knows which kinds there are.
 """
 
 from __future__ import annotations

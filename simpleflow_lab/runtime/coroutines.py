@@ -1,6 +1,6 @@
 """Coroutines of activities: each runs to its end on an event loop of the thread that runs the activity.
 
-*Rule:* the loop is made for one activity and closed with it, so nothing of one activity is left to the next.
+Rule: the loop is made for one activity and closed with it, so nothing of one activity is left to the next.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """With which code the deciders of this process decided, so that a later replay can tell whether its code is another.
 
-*Rule:* bounded, and fingerprints only: no code is kept alive.
+Rule: bounded, and fingerprints only: no code is kept alive.
 """
 
 from __future__ import annotations

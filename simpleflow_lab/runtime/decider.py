@@ -9,7 +9,7 @@ So a `run` that never waits holds up its task list in this process. It is watche
 in place of the one that is held up. Before its decision task times out it is interrupted, and from then on it is
 retried in another thread, as every blocked decision.
 
-*Rule:* a decision that can't be made fails the decision task, never the execution. It is blocked, and retried.
+Rule: a decision that can't be made fails the decision task, never the execution. It is blocked, and retried.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers to decision tasks, given: each is repeated until the service has it, or until its task has timed out.
 
-*Rule:* an answer that was recorded counts as given, also if the response to its request was lost.
+Rule: an answer that was recorded counts as given, also if the response to its request was lost.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long one decision may run while somebody waits to look at what comes of it: `SIMPLEFLOW_LAB_STEP_SECONDS`.
 
-*Rule:* time in which no code could run, as while the process was suspended, is not counted.
+Rule: time in which no code could run, as while the process was suspended, is not counted.
 """
 
 from __future__ import annotations

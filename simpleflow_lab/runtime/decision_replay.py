@@ -2,7 +2,7 @@
 
 The code runs within its time limit, with the storage of its Lab, and its output goes where that of its execution goes.
 
-*Rule:* nothing is answered here. Whatever is raised, the caller blocks the decision with it.
+Rule: nothing is answered here. Whatever is raised, the caller blocks the decision with it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Code that comes near the timeout of its decision task is interrupted: `DecisionI
 wherever it is, and again until the code ends, for the code may swallow it. A call of C code, such as `time.sleep`,
 can't be interrupted before it returns; then the decider is notified once more.
 
-*Rule:* an interrupt reaches no other code than that of the decision: `end` takes back what was not delivered.
+Rule: an interrupt reaches no other code than that of the decision: `end` takes back what was not delivered.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The record of what the code of one definition consists of, in plain JSON; a fingerprint is made of it.
 
-*Rule:* two processes that run the same code make equal records, whatever ran there before.
+Rule: two processes that run the same code make equal records, whatever ran there before.
 """
 
 from __future__ import annotations

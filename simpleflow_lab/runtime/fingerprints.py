@@ -7,7 +7,7 @@ its defaults, and every global name that it uses, followed from function to func
 the author's own modules. Of an author's module that is used as a whole, its source. The attributes of an activity (task
 list, timeouts, retry) count for the workflows that submit it: they say how it is asked for, and not what runs.
 
-*Rule:* a fingerprint follows from the code alone: the same in every process, whatever ran there and in which order sets
+Rule: a fingerprint follows from the code alone: the same in every process, whatever ran there and in which order sets
 are. What can't be told (the state of an object that is no plain value, a function that is looked up by its name) is no
 difference.
 """

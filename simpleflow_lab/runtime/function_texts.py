@@ -1,6 +1,6 @@
 """The text of a function's code: what its author wrote, without comments, docstrings and decorators.
 
-*Rule:* a text is that of the code that runs. It is compiled and compared before it is believed: a file may have been
+Rule: a text is that of the code that runs. It is compiled and compared before it is believed: a file may have been
 edited since it was imported.
 """
 

@@ -4,7 +4,7 @@ A heartbeat is sent for each task at a third of its heartbeat timeout, whatever 
 progress that the activity noted: the first note is sent at once, then the newest, at most three times in that interval.
 SWF's answers reach the activity: that cancellation was requested, or that its task is no longer open.
 
-*Rule:* a heartbeat that fails is logged, and repeated sooner than the next one would be. Only SWF's answer that the
+Rule: a heartbeat that fails is logged, and repeated sooner than the next one would be. Only SWF's answer that the
 task is gone ends them.
 """
 

@@ -1,6 +1,6 @@
 """A whole history, replayed with the code that this process has: for a look, and for tests of changed code.
 
-*Rule:* it decides nothing, runs no activity and writes nothing; what the workflow prints or logs is dropped.
+Rule: it decides nothing, runs no activity and writes nothing; what the workflow prints or logs is dropped.
 """
 
 from __future__ import annotations

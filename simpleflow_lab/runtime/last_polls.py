@@ -3,7 +3,7 @@
 A poll waits there for up to a minute. A task that it is given when its process has gone comes back by its timeout only,
 for a decision after minutes and for an activity after hours.
 
-*Rule:* an interrupt ends the waiting at once.
+Rule: an interrupt ends the waiting at once.
 """
 
 from __future__ import annotations

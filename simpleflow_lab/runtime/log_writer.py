@@ -3,7 +3,7 @@
 Lines are collected in memory, and handed over in batches: a moment after the first one came, by a thread that lives
 only while there is something to hand over, and before a task is answered.
 
-*Rule:* nobody who prints waits for the service, and nobody waits for the disk; memory is bounded: of what can't be
+Rule: nobody who prints waits for the service, and nobody waits for the disk; memory is bounded: of what can't be
 handed over for now, the oldest records go, and are counted. Output is no part of the history: what a process that is
 killed had printed in its last moment may be missing.
 """

@@ -4,7 +4,7 @@ SWF may carry out a request whose response never arrives. The request is then ma
 `UnknownResourceFault`, for the task is closed: by that very answer, or by a timeout. Nobody else can close it, so the
 history tells which it was.
 
-*Rule:* a task counts as answered only if SWF said so, or its history does.
+Rule: a task counts as answered only if SWF said so, or its history does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The outcome of an activity task: completed, failed, canceled, or abandoned without an answer.
 
-*Rule:* an outcome is plain text, as it goes into a history. So it is the same whether the activity ran in a thread, or
+Rule: an outcome is plain text, as it goes into a history. So it is the same whether the activity ran in a thread, or
 in a process that sent it back.
 """
 

@@ -3,7 +3,7 @@
 An execution's output goes where the output of the call goes that started it or resumed it last. A `contextvars.Context`
 says where that is: in a notebook, the cell. A child's output goes where its parent's does.
 
-*Rule:* this is known to the process, for each store, and not to one of its Labs: whichever of them runs the task, the
+Rule: this is known to the process, for each store, and not to one of its Labs: whichever of them runs the task, the
 output goes to the same place.
 """
 

@@ -3,7 +3,7 @@
 The engine tells the process that started or resumed an execution that another one has added to its log; what is new
 there is read and shown. That comes a moment later than what is printed here, and line by line.
 
-*Rule:* only in a notebook, and each line once: not what this process wrote itself. What was logged is shown from
+Rule: only in a notebook, and each line once: not what this process wrote itself. What was logged is shown from
 WARNING on, as Python does where nothing else is configured.
 """
 

@@ -4,7 +4,7 @@ One thread polls while there is nothing to do. A thread that takes a task lets a
 polls any more, up to a limit. A thread ends when its poll found nothing, it had nothing to do for `surplus_seconds`,
 and another one polls. All are daemon threads. What they do is counted as they do it.
 
-*Rule:* polling never ends by an error. An error of the poll is logged, and the poll is repeated after a pause that
+Rule: polling never ends by an error. An error of the poll is logged, and the poll is repeated after a pause that
 doubles up to `MAX_PAUSE`; up to `LOOK_FOR_ROOM_SECONDS` while there is no room on the disk of a store. An error of a
 handler is only logged: handlers deal with their own errors.
 """

@@ -3,7 +3,7 @@
 A thread of its own sends, so that neither a decision nor the watch of decisions waits for the service; it lives while
 there is something to send.
 
-*Rule:* a report that can't be sent is dropped: what still holds is reported again with the next attempt.
+Rule: a report that can't be sent is dropped: what still holds is reported again with the next attempt.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 So a restart of a kernel, or a service manager's stop, gives back what the process holds: no task counts as lost with
 it.
 
-*Rule:* a process that is forked from this one ends by SIGTERM as if there were no handler.
+Rule: a process that is forked from this one ends by SIGTERM as if there were no handler.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The decider is the real replay. What the world outside did is a `Script`: how lo
 it ended, when a signal came, how long each decision took. A clock that is moved from one thing that happens to the
 next makes hours of it pass in a moment.
 
-*Rule:* one thread, and no code of the author's but the workflow's own: no activity runs, no hook of a close, and what
+Rule: one thread, and no code of the author's but the workflow's own: no activity runs, no hook of a close, and what
 it prints or logs is dropped. Nothing leaves the engine, which is gone afterwards.
 """
 

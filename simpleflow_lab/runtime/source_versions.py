@@ -4,7 +4,7 @@ A history has the text of a line, and nothing of what is around it. Which source
 decided, by the time: the version that was defined then. What cells define is stored when it is defined, and what
 modules define when a decider of this process takes it up.
 
-*Rule:* bounded: the latest versions of each definition, none of them long; definitions of one file share its text. It
+Rule: bounded: the latest versions of each definition, none of them long; definitions of one file share its text. It
 stays in this process. What may be of another version is not shown, and the text of a file only if it has the code.
 """
 

@@ -1,6 +1,6 @@
 """What a decider and an activity worker have in common: one task list, a state, counts, and how they are stopped.
 
-*Rule:* whoever is told to stop takes no more tasks. What is in progress is finished first, unless the caller says
+Rule: whoever is told to stop takes no more tasks. What is in progress is finished first, unless the caller says
 otherwise.
 """
 

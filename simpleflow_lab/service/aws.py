@@ -12,7 +12,7 @@ client          its calls                        why
 `calls`         everything else                  repeated up to `SWF_CONNECTION_RETRIES` times
 ==============  ===============================  =====================================================================
 
-*Rule:* this module, `service.aws_errors` and `service.s3` are the only ones that import boto3, and they are imported
+Rule: this module, `service.aws_errors` and `service.s3` are the only ones that import boto3, and they are imported
 only where it is needed.
 """
 

@@ -1,6 +1,6 @@
 """Until when a caller waits for a service that is silent: for the owner of a store that is stopped, say.
 
-*Rule:* it ends the waiting for a service that is known to be silent, and never a call that is just slow.
+Rule: it ends the waiting for a service that is known to be silent, and never a call that is just slow.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A history has no place for it. The embedded engine keeps the log of each execution with its store; for Amazon SWF, which
 knows no such thing, the process keeps it in memory.
 
-*Rule:* a log is bounded, in records and in bytes: the oldest records go. Records are numbered 1, 2, 3, … as they came,
+Rule: a log is bounded, in records and in bytes: the oldest records go. Records are numbered 1, 2, 3, … as they came,
 and those that went, or never came, leave a gap: so a reader can say how many are missing.
 """
 

@@ -3,7 +3,7 @@
 Deciders know it first, and everybody who looks at the execution should: so whoever runs the engine keeps it, within a
 bound, and in memory only. What outlasts the engine is reported again, to the next one, by the process that knows it.
 
-*Rule:* a report is about one decision task. One that comes when that task is not open any more is not kept.
+Rule: a report is about one decision task. One that comes when that task is not open any more is not kept.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 `waiting_signals` is upstream's. The context of the latest decision that set one holds until another decision sets it.
 
-*Rule:* data and one reader. A context may be anybody's text, so the reader takes what has the right shape, bounded, and
+Rule: data and one reader. A context may be anybody's text, so the reader takes what has the right shape, bounded, and
 leaves the rest.
 """
 

@@ -2,7 +2,7 @@
 
 SWF's service model has the lengths (`swf.shapes`); the rest is in the documentation of the model.
 
-*Rule:* each rule stands here once: the engine refuses by it in SWF's words, and what authors write is refused in plain
+Rule: each rule stands here once: the engine refuses by it in SWF's words, and what authors write is refused in plain
 ones, at their line.
 """
 

@@ -5,7 +5,7 @@ authors write with stand at the top of the package. What stands here is thin: it
 live elsewhere, under upstream's paths, which `PATHS` lists. Type checkers don't know these paths: they find the modules
 as `simpleflow_lab.upstream.…`.
 
-*Rule:* a path costs nothing until somebody imports it.
+Rule: a path costs nothing until somebody imports it.
 """
 
 from __future__ import annotations

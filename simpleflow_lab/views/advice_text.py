@@ -3,7 +3,7 @@
     start more workers: lab.start_workers(4, task_list='etl'); lab.pollers() shows who polls
     execution.signal('go'), or simpleflow workflow.signal shop-1 go
 
-*Rule:* what stands in a literal is a name that somebody gave, and never a call or a command.
+Rule: what stands in a literal is a name that somebody gave, and never a call or a command.
 """
 
 from __future__ import annotations

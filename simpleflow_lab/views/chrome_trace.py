@@ -3,7 +3,7 @@
 One process for each task list, one thread for each worker on it, or a lane where tasks of one worker ran side by side.
 Decisions are a process of their own; so are timers, children and what was queued. It is Google's Trace Event Format.
 
-*Rule:* texts are bounded, and JSON escapes them; the file is plain data.
+Rule: texts are bounded, and JSON escapes them; the file is plain data.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two executions of one workflow side by side: where they begin to differ, and what took longer.
 
-*Rule:* it reads two histories and nothing else. Every text is one line, bounded, and not escaped.
+Rule: it reads two histories and nothing else. Every text is one line, bounded, and not escaped.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ longer, by its *slack*, and nothing that followed would have come later.
 Which tasks a task depended on is read from `control`, where our deciders record it. For other tasks it is taken to be
 the last thing that ended before the decision that scheduled them.
 
-*Rule:* the segments tile the time of the execution: the first begins at its start, each begins where the one before
+Rule: the segments tile the time of the execution: the first begins at its start, each begins where the one before
 ends, and the last ends at its close, or at `until`. Nothing here reads a clock or raises for odd attributes.
 """
 

@@ -3,7 +3,7 @@
 A decision is made for the events that came since the one before had begun. Which of them it needed is not recorded, but
 for the tasks that a task depends on (`swf.control`); else it is taken to be the last one that can have mattered.
 
-*Rule:* an event triggers only decisions that come after it, so whoever goes from a decision to its trigger comes to the
+Rule: an event triggers only decisions that come after it, so whoever goes from a decision to its trigger comes to the
 start of the execution. Histories of any decider will do; nothing here raises for attributes of a wrong type.
 """
 

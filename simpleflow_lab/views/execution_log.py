@@ -1,6 +1,6 @@
 """The log of an execution as a view: what its code printed and logged, as text, HTML or a pandas table.
 
-*Rule:* texts are as they were written in `records`, `text` and the table; where the log displays itself, a character
+Rule: texts are as they were written in `records`, `text` and the table; where the log displays itself, a character
 that can't be seen is written as Python writes it, and HTML is escaped.
 """
 

@@ -6,7 +6,7 @@
     critical path, 71 %: 3.0 s between attempts of load-1 → retry=… of its activity sets the pauses
     …
 
-*Rule:* every text is one line, bounded, and not escaped: each face escapes for itself.
+Rule: every text is one line, bounded, and not escaped: each face escapes for itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An execution as files that other programs open: pages, pictures, tables, traces.
 
-*Rule:* a text of a history is a text in every program that opens the file. What a spreadsheet would take for a formula
+Rule: a text of a history is a text in every program that opens the file. What a spreadsheet would take for a formula
 or a link is written so that it takes it for neither.
 """
 

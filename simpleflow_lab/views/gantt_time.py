@@ -1,6 +1,6 @@
 """The time axis of a Gantt chart: wall time, or time since the start; with hours in which nothing happened folded.
 
-*Rule:* folding moves bars and points, and changes no hover box: those say the times that were recorded. Times in a fold
+Rule: folding moves bars and points, and changes no hover box: those say the times that were recorded. Times in a fold
 keep their order.
 """
 

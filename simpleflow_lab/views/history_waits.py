@@ -3,7 +3,7 @@
 A history says which tasks, timers and children are open, and what the code waits for beside them stands in the
 execution context of its latest decision (`swf.execution_context`).
 
-*Rule:* an open execution has at least one row, and a closed one has none. What a row says stands behind "waits for",
+Rule: an open execution has at least one row, and a closed one has none. What a row says stands behind "waits for",
 and below a column of that name.
 """
 

@@ -1,6 +1,6 @@
 """Lines that display themselves: as text, as HTML in a notebook, and as a pandas frame on request.
 
-*Rule:* what is printed holds no control character; `lines()` gives the texts as they are.
+Rule: what is printed holds no control character; `lines()` gives the texts as they are.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Known are the tasks whose futures were among its arguments, as our deciders record them in `control`, and its own
 attempt before. For a task without either it is what had ended when the decision that scheduled it was made.
 
-*Rule:* whatever a task depends on was scheduled before it, so there is no circle. Histories of any decider will do.
+Rule: whatever a task depends on was scheduled before it, so there is no circle. Histories of any decider will do.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which rows and columns of a listing are shown, and in which order.
 
-*Rule:* a filter is literal text or a glob, never a regular expression, so that no pattern takes long.
+Rule: a filter is literal text or a glob, never a regular expression, so that no pattern takes long.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Listings that display themselves: as text, as HTML in a notebook, and as a pandas frame on request.
 
-*Rule:* a cell is written by the kind of its column, whatever made the listing.
+Rule: a cell is written by the kind of its column, whatever made the listing.
 """
 
 from __future__ import annotations

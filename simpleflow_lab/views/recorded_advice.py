@@ -1,6 +1,6 @@
 """What helps where there is a history and no store: its views, and what to do differently the next time.
 
-*Rule:* no call and no command is advised that needs the store in which the execution is.
+Rule: no call and no command is advised that needs the store in which the execution is.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each has the state `reused`: it ran in another execution, which its `reason` names, and took no time in this one. What
 `explain()` counts are those that the code has asked for.
 
-*Rule:* what a fork inherits may come from anybody: what is not as a fork writes it gives no task, and never raises. A
+Rule: what a fork inherits may come from anybody: what is not as a fork writes it gives no task, and never raises. A
 large one is an object of its own, which a view does not read.
 """
 

@@ -3,7 +3,7 @@
 It knows what our figures are made of: bars that lie, lines, areas, symbols, rectangles and lines behind them, texts,
 axes of times and numbers, and a legend. The colours are those of the figure, readable on light and on dark pages.
 
-*Rule:* the same figure gives the same text. The picture holds no script, no link, no style sheet and no reference to
+Rule: the same figure gives the same text. The picture holds no script, no link, no style sheet and no reference to
 anything outside; every text in it goes through `views.svg_text`, which escapes it.
 """
 

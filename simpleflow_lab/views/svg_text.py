@@ -1,6 +1,6 @@
 """Texts of a figure as SVG: plotly's pseudo-HTML read, and written again as escaped runs of text.
 
-*Rule:* what is read is text with `<b>`, `<i>` and `<br>`, nothing else; any other tag is left out and its text stays.
+Rule: what is read is text with `<b>`, `<i>` and `<br>`, nothing else; any other tag is left out and its text stays.
 Whatever is written is escaped here.
 """
 

@@ -1,6 +1,6 @@
 """The tasks of many executions: how often, how long, and how they failed.
 
-*Rule:* attempts are counted. A histogram of failures is by the type of the error, as far as the reason tells it.
+Rule: attempts are counted. A histogram of failures is by the type of the error, as far as the reason tells it.
 """
 
 from __future__ import annotations

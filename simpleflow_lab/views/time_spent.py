@@ -1,6 +1,6 @@
 """What an execution's time was spent on, and how much of it went on at once.
 
-*Rule:* each moment from the start to the close (or to `until`) counts once, for the first of these that holds: a task
+Rule: each moment from the start to the close (or to `until`) counts once, for the first of these that holds: a task
 runs; a task is queued for a worker; a decider decides; a decision is queued for a decider; a pause before a retry
 passes; its code waits for a signal; a timer of its code runs; nothing of its own goes on.
 """

@@ -3,7 +3,7 @@
 CPython looks at all objects of a process once a quarter of them is new. Records of a history are no garbage, and in a
 notebook with pandas and plotly loaded such a look takes longer than making them.
 
-*Rule:* only around work that is bounded by the size of one history. Where code of users runs in it, garbage is still
+Rule: only around work that is bounded by the size of one history. Where code of users runs in it, garbage is still
 collected, only not as often.
 """
 

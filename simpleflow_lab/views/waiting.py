@@ -2,7 +2,7 @@
 
 `views.history_waits` makes the rows.
 
-*Rule:* every text is one line, bounded, and not escaped: each face escapes for itself.
+Rule: every text is one line, bounded, and not escaped: each face escapes for itself.
 """
 
 from __future__ import annotations

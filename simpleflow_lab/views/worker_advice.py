@@ -1,6 +1,6 @@
 """How many activities of a task list should run at once when tasks are queued there: the call that helps.
 
-*Rule:* `start_workers` sets how many of this process run at once, also to fewer. So no number that is named is below
+Rule: `start_workers` sets how many of this process run at once, also to fewer. So no number that is named is below
 what polls the task list now, as far as that is known, nor below what ran there at once, nor below the default.
 """
 

@@ -1,6 +1,6 @@
 """Whether a function takes the arguments with which its activity, or the workflow whose `run` it is, is submitted.
 
-*Rule:* nothing is called. Certain is only what the signature of a plain function says: a class may make its instances
+Rule: nothing is called. Certain is only what the signature of a plain function says: a class may make its instances
 otherwise, and a wrapper may pass on other arguments than it takes.
 """
 

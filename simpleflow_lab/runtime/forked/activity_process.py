@@ -1,6 +1,6 @@
 """The process of a forked activity, from the fork to its end.
 
-*Rule:* it never returns to the code that forked it, and touches nothing of its parent's but the memory.
+Rule: it never returns to the code that forked it, and touches nothing of its parent's but the memory.
 """
 
 from __future__ import annotations

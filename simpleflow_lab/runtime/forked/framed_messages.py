@@ -1,6 +1,6 @@
 """Framed messages between an activity worker and a forked activity: JSON objects, each with its length before it.
 
-*Rule:* JSON and nothing else, so that reading a message runs no code.
+Rule: JSON and nothing else, so that reading a message runs no code.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ notebook often holds:
 * A log: a handler's stream is locked while it writes. A fork waits, up to a limit, until each handler has written its
   line; in the child the handlers of files write to the same files through streams of their own.
 
-*Rule:* no lock is held when a process is forked. `os.fork` takes those that other modules registered for it, and
+Rule: no lock is held when a process is forked. `os.fork` takes those that other modules registered for it, and
 another thread that forks at that moment, as `multiprocessing` does, waits with some of them for the rest.
 """
 

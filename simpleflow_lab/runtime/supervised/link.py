@@ -4,7 +4,7 @@ The supervisor says what to serve, and later to stop: first to finish what is in
 process says that it is ready, what it does, and why it can't go on. SIGTERM and SIGINT say the same to one process
 alone.
 
-*Rule:* a process without its supervisor cancels and ends: nobody would start it again, and nobody could stop it. And a
+Rule: a process without its supervisor cancels and ends: nobody would start it again, and nobody could stop it. And a
 handler of signals takes no lock: the main thread, in which it runs, may hold it.
 """
 

@@ -3,7 +3,7 @@
 Each supervisor keeps one file, in a folder of the user's that nobody else can read, and holds the lock beside it as
 long as it lives. So a file whose lock is free is left over from a supervisor that was killed, and is removed.
 
-*Rule:* a status is for people. Nothing is decided by one: what a file says may be a second old.
+Rule: a status is for people. Nothing is decided by one: what a file says may be a second old.
 """
 
 from __future__ import annotations

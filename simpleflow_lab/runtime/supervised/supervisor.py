@@ -8,9 +8,9 @@ the service can't be reached.
 
 The first `escalate` lets the processes finish what is in progress, the second cancels it, the third kills them.
 
-*Rule:* the supervisor runs no code of authors and opens no store, so it outlives whatever happens to its processes.
+Rule: the supervisor runs no code of authors and opens no store, so it outlives whatever happens to its processes.
 
-*Rule:* a process is told what to serve when its status is written: whoever sees it poll can read who started it.
+Rule: a process is told what to serve when its status is written: whoever sees it poll can read who started it.
 """
 
 from __future__ import annotations
