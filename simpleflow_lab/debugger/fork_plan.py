@@ -144,7 +144,10 @@ class Planner:
             self._task(id)
         if isinstance(at, int) and not isinstance(at, bool):
             if tuple(anew):
-                raise UsageError("a fork before a decision runs again what came after it, and no other task")
+                raise UsageError(
+                    "a fork before a decision runs again what came after it, and no other task: leave out anew, or "
+                    f"the number {at}, for a fork in which those tasks run again and the others are reused"
+                )
             return self._made(at=f"before decision {at}", until=self._started_of(at), replace=replace)
         if at is None:
             tasks = self._failed_first()

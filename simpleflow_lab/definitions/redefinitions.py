@@ -35,14 +35,27 @@ _OF_EVERY_CLASS: Final = frozenset({"__module__", "__qualname__", "__doc__", "__
 
 _first_values: Final[weakref.WeakKeyDictionary[type, dict[str, Any]]] = weakref.WeakKeyDictionary()
 """The plain values that the attributes of classes had when they were defined: code that runs may change them."""
+_first_closures: Final[weakref.WeakKeyDictionary[types.FunctionType, dict[str, Any]]] = weakref.WeakKeyDictionary()
+"""The plain values that functions closed over when they were defined: code with `nonlocal` may change them."""
 
 
 def note_values(definition: Any) -> None:
-    """Keep the plain values of a class, if it is one, as they are where it is defined."""
+    """Keep the plain values of a class and those that a function or method closes over, also through functions that it
+    closes over, as they are where it is defined."""
     if isinstance(definition, type) and definition not in _first_values:
         _first_values[definition] = {
             name: value for name, value in vars(definition).items() if isinstance(value, (*_PLAIN, tuple))
         }
+    members = vars(definition).copy().values() if isinstance(definition, type) else [definition]
+    left = [function for member in members for function in _functions_of(member)]
+    while left:
+        function = left.pop()
+        if function.__closure__ and function not in _first_closures:
+            now = dict(zip(function.__code__.co_freevars, _closure(function), strict=True))
+            left += [each for each in now.values() if isinstance(each, types.FunctionType)]
+            _first_closures[function] = {
+                name: value for name, value in now.items() if value is not None and isinstance(value, (*_PLAIN, tuple))
+            }
 
 
 def is_made_again(new: Any, old: Any) -> bool:
@@ -116,7 +129,7 @@ class _Comparison:
             return False
         if not _share_a_namespace(new, old) and not (same_text and self._uses_the_same(new, old)):
             return False
-        if not self._are_same(_closure(new), _closure(old)):
+        if not self._are_same(_first_closure(new), _first_closure(old)):
             return False
         # An edited text may have other defaults; the same text has them from a loop or a factory.
         if not same_text or _is_run_again(new, [new.__code__], [old.__code__]):
@@ -221,16 +234,28 @@ def _closure(function: types.FunctionType) -> list[Any]:
     return found
 
 
+def _first_closure(function: types.FunctionType) -> list[Any]:
+    """The same, with the plain values that it had when it was defined."""
+    first = _first_closures.get(function, {})
+    names = function.__code__.co_freevars
+    return [first.get(name, value) for name, value in zip(names, _closure(function), strict=True)]
+
+
 def _defaults(function: types.FunctionType) -> list[Any]:
     named = function.__kwdefaults__ or {}
     return [*(function.__defaults__ or ()), *named, *named.values()]
 
 
-def _codes_of(member: Any) -> list[types.CodeType]:
-    """The code of a member of a class, of a function, a property or the like."""
+def _functions_of(member: Any) -> list[types.FunctionType]:
+    """The functions of a member of a class: a function, a property or the like."""
     function = getattr(member, "__func__", member)
     functions = [member.fget, member.fset, member.fdel] if isinstance(member, property) else [function]
-    return [each.__code__ for each in functions if isinstance(each, types.FunctionType)]
+    return [each for each in functions if isinstance(each, types.FunctionType)]
+
+
+def _codes_of(member: Any) -> list[types.CodeType]:
+    """The code of a member of a class, of a function, a property or the like."""
+    return [function.__code__ for function in _functions_of(member)]
 
 
 def methods_of(definition: type) -> list[types.CodeType]:

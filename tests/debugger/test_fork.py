@@ -325,6 +325,7 @@ def test_unknown_points_and_tasks_are_one_line(lab):
         (lambda: origin.fork(replace={"increment-1": 1, known: 2}), f"two results for {known}"),
         (lambda: origin.fork(replace={1: 2}), "replace gives results by the ids"),
         (lambda: origin.fork(anew="("), "no regular expression"),
+        (lambda: origin.fork(2, anew="increment"), "leave out anew, or the number 2"),
     ):
         with pytest.raises(UsageError, match=words) as caught:
             bad()

@@ -239,6 +239,32 @@ def test_a_cell_runs_again_after_its_code_changed_an_attribute_of_a_class(defini
     assert names["Work"] is not names["kept"]
 
 
+COUNTERS = (
+    "def of(start):\n  count = start\n"
+    "  def bump():\n    nonlocal count\n    count += 1\n    return count\n"
+    "  @activity.with_attributes(name='re.counter')\n"
+    "  def itself():\n    nonlocal count\n    count += 1\n    return count\n"
+    "  @activity.with_attributes(name='re.by_another')\n  def by_another(): return bump()\n"
+    "  class W(Workflow):\n    name = 're.in_run'\n    def run(self): return bump()\n"
+    "  return itself, by_another, W\n"
+)
+
+
+def test_a_variable_that_closures_have_counted_on_makes_no_other_definition():
+    names = {"__name__": "__main__"}
+
+    def codes_of(which):
+        return [getattr(each, "callable", each) for each in names[which]]
+
+    assert warnings_of(f"{COUNTERS}first = of(0)", names) == []
+    itself, by_another, workflow = names["first"]
+    assert [itself.callable(), by_another.callable(), workflow.run(None)] == [1, 2, 3]
+    assert warnings_of("second = of(0)", names) == []
+    assert all(is_made_again(*pair) for pair in zip(codes_of("second"), codes_of("first"), strict=True))
+    assert len(warnings_of("third = of(7)", names)) == 3
+    assert not any(is_made_again(*pair) for pair in zip(codes_of("third"), codes_of("first"), strict=True))
+
+
 @pytest.mark.parametrize(
     "made",
     [
