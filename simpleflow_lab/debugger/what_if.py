@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.data.fields import Fields
+from simpleflow_lab.debugger.checking import Recorded, check_recorded
+from simpleflow_lab.debugger.recorded_checks import RecordedCheck
 from simpleflow_lab.debugger.recorded_script import recorded_script
 from simpleflow_lab.debugger.replayed_workflow import definition_for
 from simpleflow_lab.exceptions import UsageError
@@ -26,13 +28,14 @@ from simpleflow_lab.runtime.simulation import simulated
 from simpleflow_lab.runtime.simulation_script import Script
 from simpleflow_lab.settings import Settings, current
 from simpleflow_lab.swf.control import read_control
+from simpleflow_lab.swf.event_types import CLOSE_STATUS
 from simpleflow_lab.swf.history import History
 from simpleflow_lab.swf.limits import MAX_HISTORY_EVENTS
 from simpleflow_lab.views.attempts import TASKS
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.comparison import Comparison, compare
 from simpleflow_lab.views.critical_path import CriticalPath, critical_path
-from simpleflow_lab.views.explanation_lines import STATUS, TIME, ExplanationLine, first_few
+from simpleflow_lab.views.explanation_lines import DIVERGENCE, STATUS, TIME, ExplanationLine, first_few
 from simpleflow_lab.views.formatting import duration
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
@@ -126,14 +129,19 @@ def what_if(
         max_open_activities=used.swf_max_open_activity_count,
     )
     outcome = fold_history(History(events))
-    return WhatIf(_lines(folded, outcome, script), folded, outcome)
+    ids = Recorded(workflow_id=workflow_id, run_id=run_id, history=lambda: history)
+    checks = check_recorded(definition, [ids], domain=domain, fields=fields, any_class=True)
+    different = [check for check in checks.different if _matters(check, history, ids_are_known=bool(run_id))]
+    return WhatIf(_lines(folded, outcome, script, different), folded, outcome)
 
 
 def _seconds(history: History) -> float:
     return (history[-1].timestamp - history[0].timestamp).total_seconds()
 
 
-def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) -> list[ExplanationLine]:
+def _lines(
+    recorded: FoldedHistory, simulated: FoldedHistory, script: Script, different: Sequence[RecordedCheck]
+) -> list[ExplanationLine]:
     new, old = _seconds(simulated.history), _seconds(recorded.history)
     change = f", {duration(abs(new - old))} {'less' if new < old else 'more'}" if round(new - old, 3) else ""
     share = f" ({(new - old) / old:+.0%})" if old and change else ""
@@ -149,6 +157,7 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
             seconds=new,
         ),
     ]
+    lines += [ExplanationLine.of(DIVERGENCE, _differing(check)) for check in different]
     for words, folded in (("it would wait for", simulated), ("it waited for", recorded)):
         for line in list(time_lines(folded, critical_path(folded)))[:MAX_PATH_LINES]:
             lines.append(ExplanationLine.of(TIME, f"{words}: {line.text}", seconds=line.seconds))
@@ -166,6 +175,27 @@ def _lines(recorded: FoldedHistory, simulated: FoldedHistory, script: Script) ->
         text = f"asked for with another input than was recorded, and taken as they were: {first_few(changed)}"
         lines.append(ExplanationLine.of("assumed", text))
     return lines
+
+
+def _matters(check: RecordedCheck, history: History, *, ids_are_known: bool) -> bool:
+    """Whether the simulation takes another way because the code decides otherwise: not where only the texts of its
+    close are others, nor where only the id of a child is, which is made of the ids of the execution."""
+    if check.event_id is None or not 1 <= check.event_id <= len(history):
+        return True
+    event = history.event(check.event_id)
+    if event.type in CLOSE_STATUS:
+        return not str(check.now).startswith("close ")
+    return ids_are_known or not event.type.startswith("StartChildWorkflowExecution")
+
+
+def _differing(check: RecordedCheck) -> str:
+    """That the code asks for something else also where the world outside does the same, and from where on."""
+    if check.decision is None or (check.recorded is None and check.now is None):
+        return f"the code here can't replay what was recorded: {check.error}"
+    return (
+        f"from decision {check.decision}, event {check.event_id} on the code here decides otherwise than was recorded, "
+        f"whatever else is changed: recorded {check.recorded or 'nothing'}; now {check.now or 'nothing'}"
+    )
 
 
 def _with_other_input(recorded: FoldedHistory, simulated: FoldedHistory) -> list[str]:

@@ -36,7 +36,7 @@ class ExplanationLine:
 
     kind: str
     """What it is about: `status`, `forked`, `continued`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`,
-    `refused`, `unfinished`, `compared`, `time` or `slack`; of a comparison also `divergence`."""
+    `refused`, `unfinished`, `compared`, `time` or `slack`; of a comparison and a simulation also `divergence`."""
     text: str
     """What there is to say."""
     to_do: str = ""

@@ -102,6 +102,7 @@ def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd, tmp_
     assert "all slept" in printed.out
     found = execution.what_if()
     assert found.status == "COMPLETED"
+    assert "the code here" not in str(found)
     assert takes_as_long(found, Naps, tmp_path)
     *naps, last = execution.tasks()["running"]
     assert sum(naps) / 2 + last - 0.01 <= found.seconds
@@ -150,6 +151,7 @@ def test_children_retries_timers_and_signals(lab, tmp_path):
     before = Counter(calls)
     found = execution.what_if()
     assert found.status == "COMPLETED", found
+    assert "the code here" not in str(found)
     assert takes_as_long(found, Mixed, tmp_path)
     assert found.seconds >= 1  # the timer
     assert found.history[-1].attributes["result"] == execution.history()[-1].attributes["result"]
@@ -323,9 +325,12 @@ def test_tasks_with_another_input_than_was_recorded_are_told(napped):
         futures.wait([self.submit(nap, f"other {number}", seconds) for number in range(many)])
         return self.submit(nap, "last", seconds).result
 
-    told = "asked for with another input than was recorded, and taken as they were: activity-what_if.nap-1"
-    assert told in str(napped.what_if(workflow=naps_that(run)))
-    assert "another input" not in str(napped.what_if(workflow=Naps))
+    changed = str(napped.what_if(workflow=naps_that(run)))
+    assert "asked for with another input than was recorded, and taken as they were: activity-what_if.nap-1" in changed
+    assert "from decision 1, event 5 on the code here decides otherwise than was recorded" in changed
+    unchanged = str(napped.what_if(workflow=Naps))
+    assert "another input" not in unchanged
+    assert "the code here" not in unchanged
 
 
 def test_a_run_that_never_waits_is_interrupted_and_its_line_told(napped):
@@ -436,7 +441,7 @@ def test_what_was_refused_until_its_type_was_registered_takes_as_long_as_it_took
     same = RecordedExecution(history).what_if(Refused, **options)
     assert same.status == "COMPLETED"
     assert same.seconds == pytest.approx(same.recorded_seconds, abs=0.002)
-    assert not [line for line in same.lines() if "not recorded" in line]
+    assert not [line for line in same.lines() if "not recorded" in line or "the code here" in line]
     assert [(event.type, event.attributes.get("cause")) for event in same.history if event.decision] == [
         (event.type, event.attributes.get("cause")) for event in history if event.decision
     ]
@@ -481,6 +486,43 @@ class WaitsForBoth(Workflow):
         return failed.result
 
 
+class Swallows(Workflow):
+    """In simpleflow, whose `ExecutionBlocked` is an `Exception`, it does not wait for its first task."""
+
+    name, version, task_list = "what_if.swallows", "1", "what-if-decisions"
+
+    def run(self):
+        slow = self.submit(nap, "slow", 1)
+        try:
+            slow.result  # noqa: B018
+        except Exception:
+            pass
+        futures.wait([slow, self.submit(nap, "quick", 1)])
+
+
+def test_code_that_swallowed_what_blocks_it_is_told_to_take_another_way() -> None:
+    story = Story("what_if.swallows", identity=UPSTREAM)
+    story.decide(0.1)
+    slow, quick = (
+        story.schedule(
+            f"activity-what_if.nap-{number}",
+            activityType={"name": "what_if.nap", "version": "1"},
+            input=f'{{"args":["{name}",1],"kwargs":{{}}}}',
+        )
+        for number, name in enumerate(("slow", "quick"), start=1)
+    )
+    story.start(slow)
+    story.start(quick)
+    story.after(0.5).complete(quick, '"quick"')
+    story.after(0.5).complete(slow, '"slow"')
+    story.decide(0.1)
+    story.end(result="null", decisionTaskCompletedEventId=story.decided)
+    same = RecordedExecution(story.history()).what_if(Swallows)
+    assert same.seconds > same.recorded_seconds
+    said = "from decision 1, event 6 on the code here decides otherwise than was recorded, whatever else is changed: "
+    assert f"{said}recorded activity what_if.nap (version 1) [activity-what_if.nap-2]" in str(same)
+
+
 @pytest.mark.parametrize("identity", [OURS, UPSTREAM])
 def test_a_failure_is_raised_when_the_decider_of_the_history_raises_it(identity: str) -> None:
     story = Story("what_if.waits_for_both", identity=identity)
@@ -502,4 +544,5 @@ def test_a_failure_is_raised_when_the_decider_of_the_history_raises_it(identity:
     story.end("Failed", reason="ValueError: no", decisionTaskCompletedEventId=story.decided)
     same = RecordedExecution(story.history()).what_if(WaitsForBoth)
     assert same.status == "FAILED"
+    assert "the code here" not in str(same)
     assert same.seconds == pytest.approx(same.recorded_seconds, abs=0.002)

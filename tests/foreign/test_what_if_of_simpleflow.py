@@ -23,6 +23,7 @@ def test_what_it_recorded_takes_as_long_as_it_took(path: Path, monkeypatch: pyte
     recorded = open_history(path)
     unchanged = recorded.what_if(getattr(importlib.import_module(f"programs.{module}"), name))
     assert unchanged.status == recorded.history().close_status == "COMPLETED"
+    assert "the code here" not in str(unchanged)
     assert unchanged.history[-1].attributes["result"] == recorded.history()[-1].attributes["result"]
     assert unchanged.seconds == pytest.approx(unchanged.recorded_seconds, rel=0.01)
     assert [event.type for event in unchanged.history] == [event.type for event in recorded.history()]
