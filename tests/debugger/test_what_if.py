@@ -1,5 +1,6 @@
 """What if: simulated, the same takes as long; and what is changed makes the difference that it makes."""
 
+import contextlib
 import datetime
 import threading
 import time
@@ -493,10 +494,8 @@ class Swallows(Workflow):
 
     def run(self):
         slow = self.submit(nap, "slow", 1)
-        try:
-            slow.result  # noqa: B018
-        except Exception:
-            pass
+        with contextlib.suppress(Exception):
+            slow.result
         futures.wait([slow, self.submit(nap, "quick", 1)])
 
 
