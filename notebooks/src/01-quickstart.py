@@ -100,7 +100,7 @@ execution.result()
 # %% [markdown]
 # Behind it is a pandas table, with more columns than are shown. What took long?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 # %simpleflow workflow.tasks -o tasks
 tasks.nlargest(2, "running")[["id", "state", "task_list", "result"]]
 
@@ -114,7 +114,7 @@ tasks.nlargest(2, "running")[["id", "state", "task_list", "result"]]
 # %% [markdown]
 # And as numbers, for each activity:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 # %simpleflow workflow.profile
 
 # %% [markdown]
@@ -187,7 +187,7 @@ except WorkflowExecutionFailed as error:
 # ## When the process dies
 #
 # `examples/survivor.py` has a workflow of slow steps, one after the other. Each step notes in a file when it begins and
-# when it has ended, and returns the id of the process that ran it.
+# when it has ended, and returns the id of the process that ran it. The step `killed_in` kills that process, once.
 
 # %%
 import inspect
@@ -199,25 +199,22 @@ from examples import survivor
 print(inspect.getsource(survivor.Survivor))
 
 # %% [markdown]
-# Another process runs it, on a store of its own. In the middle of step 2 we kill that process with `SIGKILL`, as
-# `kill -9` and the kernel's out-of-memory killer do: it can't say goodbye.
+# Another process runs it, on a store of its own. In the middle of step 2 that process is killed with `SIGKILL`, as by
+# `kill -9` or the kernel's out-of-memory killer: it can't say goodbye.
 
 # %%
 import json
+import signal
 import subprocess
 from pathlib import Path
 
 folder = Path(tempfile.mkdtemp())
 notes = folder / "notes.txt"
 command = ["--store", folder / "trip.sqlite", "workflow.start", "examples.survivor.Survivor"]
-command += ["--workflow-id", "trip", "--input", json.dumps([str(notes), 4, 1])]
-process = subprocess.Popen([sys.executable, "-m", "simpleflow_lab.cli", *command], cwd="..", stderr=subprocess.DEVNULL)
+command += ["--workflow-id", "trip", "--input", json.dumps({"args": [str(notes), 4], "kwargs": {"killed_in": 2}})]
+process = subprocess.run([sys.executable, "-m", "simpleflow_lab.cli", *command], cwd="..", stderr=subprocess.DEVNULL)
 
-while not (notes.exists() and "begin 2" in notes.read_text()):
-    time.sleep(0.05)
-process.kill()
-process.wait()
-
+print("killed by", signal.Signals(-process.returncode).name)
 print(notes.read_text(), end="")
 
 # %% [markdown]

@@ -242,11 +242,15 @@ class Rebuild(Workflow):
         return [first, f"too much: {error}"]
 
 
-# %%
-lab.start(Rebuild, workflow_id="rebuild").result()
+# %% tags=["nbval-ignore-output"]
+rebuild = lab.start(Rebuild, workflow_id="rebuild")
+rebuild.result()
 
 # %% tags=["nbval-ignore-output"]
-# %simpleflow gantt rebuild
+rebuild.gantt()
+
+# %%
+rebuild.tasks().query("kind == 'activity'")[["id", "attempt", "state", "result"]]
 
 # %% [markdown]
 # The first index hung once, and was done at its second attempt. The second was given up after two hours, although a
@@ -336,7 +340,7 @@ import time
 from simpleflow_lab.exceptions import ActivityCanceled, WorkflowCanceled
 
 
-@activity.with_attributes(name="copy", task_list="day", version="tutorial", heartbeat_timeout=4)
+@activity.with_attributes(name="copy", task_list="day", version="tutorial", heartbeat_timeout=60)
 def copy(target, number):
     written = []
     try:

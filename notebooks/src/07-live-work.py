@@ -105,9 +105,10 @@ lab.workers.of("bank").stop()
 november = lab.start(MonthEnd, ["Basel", "Cork"], workflow_id="november")
 november.signal("approve", '"Ada"')
 for _ in november.watch(timeout=60):
-    if november.progress().waiting:
+    progress = november.progress()
+    if progress.completed == 2 and progress.waiting:  # the figures of both shops are there
         break
-november.progress().waiting
+progress.waiting
 
 # %% [markdown]
 # A task waits, and nothing happens. Before you read a log: ask.
