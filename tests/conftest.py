@@ -175,6 +175,16 @@ def _texts_are_as_wide_as_without_a_terminal() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _code_is_replayed_however_long_it_takes() -> Iterator[None]:
+    """Code of tests is quick, and a busy machine may stop it for longer than people want to wait. A test of such a
+    limit sets its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMPLEFLOW_LAB_CHECK_SECONDS", "200")
+        patch.setenv("SIMPLEFLOW_LAB_STEP_SECONDS", "200")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _amazon_was_not_asked() -> Iterator[None]:
     """Not even by somebody who went on when it failed."""
