@@ -26,7 +26,7 @@ from simpleflow_lab.definitions.registries import FINGERPRINT
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.authors_modules import is_authors, source_digest
 from simpleflow_lab.runtime.function_texts import text_of
-from simpleflow_lab.runtime.names_in_code import attributes_assigned, names_assigned, names_used
+from simpleflow_lab.runtime.names_in_code import attributes_assigned, attributes_used, names_assigned, names_used
 from simpleflow_lab.workflow import Workflow
 
 MAX_PARTS: Final = 2_000
@@ -87,8 +87,11 @@ class DefinitionTracer:
         self._set_globals: set[tuple[int, str]] = set()
         """What the code assigns: names in globals, given by their `id`."""
         self._set_attributes: set[str] = set()
+        self._through_modules: set[tuple[int, str]] = set()
+        """Names that were looked up as attributes of a module, in its globals, given by their `id`."""
         self._state: tuple[set[tuple[int, str]], set[str]] = set(), set()
-        """What is left out, as a counter: globals and attributes of classes that the code or its activities assign."""
+        """What is left out, as a counter: globals, and attributes of classes and modules, that the code or its
+        activities assign."""
 
     def record(self) -> Any:
         """The record of the definition."""
@@ -103,9 +106,10 @@ class DefinitionTracer:
 
     def _is_set(self, names: Mapping[str, Any], name: str, value: Any) -> bool:
         """Whether the code assigns what this name stands for in these globals, or in this class."""
-        if isinstance(names, types.MappingProxyType):
-            return name in self._set_attributes and not isinstance(value, _TRACED)
-        return (id(names), name) in self._set_globals
+        place = id(names), name
+        is_attribute = isinstance(names, types.MappingProxyType) or place in self._through_modules
+        by_attribute = is_attribute and name in self._set_attributes and not isinstance(value, _TRACED)
+        return by_attribute or place in self._set_globals
 
     def _note_assigned(self, function: types.FunctionType) -> None:
         self._set_attributes |= attributes_assigned(function.__code__)
@@ -218,6 +222,7 @@ class DefinitionTracer:
             self._value(function.__kwdefaults__),
             self._closure(function),
             self._globals(function),
+            self._of_modules(function),
         ]
 
     def _closure(self, function: types.FunctionType) -> Any:
@@ -240,6 +245,24 @@ class DefinitionTracer:
             for name, value in found
             if (value is not ABSENT or not hasattr(builtins, name)) and (id(names), name) not in self._state[0]
         ]
+
+    def _of_modules(self, function: types.FunctionType) -> Any:
+        """What a function uses of the author's modules, as `rates.GOLD`: it may be set after the module was loaded."""
+        record = []
+        for name, *path in attributes_used(function.__code__):
+            names, value = function.__globals__, function.__globals__.get(name, ABSENT)
+            while path and isinstance(value, types.ModuleType) and is_authors(value.__name__, self._module):
+                names, name = vars(value), path.pop(0)
+                value = names.get(name, ABSENT)
+            if (
+                names is not function.__globals__
+                and not isinstance(value, types.ModuleType)
+                and (id(names), name) not in self._state[0]
+                and (name not in self._state[1] or isinstance(value, _TRACED))
+            ):
+                self._through_modules.add((id(names), name))
+                record.append(self._use(names, name, value))
+        return record
 
     def _class(self, cls: type) -> Any:
         if issubclass(cls, Workflow) and cls is not self._definition and not issubclass(self._definition_class, cls):

@@ -19,6 +19,22 @@ def names_used(code: types.CodeType) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
+def attributes_used(code: types.CodeType) -> tuple[tuple[str, ...], ...]:
+    """What this code, and all code within, looks up in a global: `("rates", "gold")` for `rates.gold`, in order."""
+    found: set[tuple[str, ...]] = set()
+    for part in (code, *codes_in(code)):
+        path: tuple[str, ...] = ()
+        for instruction in dis.get_instructions(part):
+            if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and path:
+                path = (*path, str(instruction.argval))
+                continue
+            if len(path) > 1:
+                found.add(path)
+            path = (str(instruction.argval),) if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") else ()
+    return tuple(sorted(found))
+
+
+@functools.lru_cache(maxsize=4096)
 def names_assigned(code: types.CodeType) -> frozenset[str]:
     """The globals, and the variables of the functions around it, that this code or code within assigns."""
     around = set(code.co_freevars)

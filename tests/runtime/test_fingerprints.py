@@ -420,6 +420,28 @@ def test_a_module_that_is_loaded_again_is_noticed_by_what_uses_it_as_a_whole(tmp
     del sys.modules["fp_reloaded"]
 
 
+def test_what_is_used_of_a_module_counts_as_it_is_now_but_not_what_the_code_assigns(tmp_path, monkeypatch):
+    (tmp_path / "fp_package").mkdir()
+    (tmp_path / "fp_package" / "__init__.py").touch()
+    (tmp_path / "fp_package" / "rates.py").write_text("RATE, OTHER, calls = 2, 3, 0\ndef factor(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    used = "fp_package.rates.RATE, fp_package.rates.factor(x), fp_package.rates.calls"
+    counts = "@activity.with_attributes()\ndef counts(): fp_package.rates.calls += 1\n"
+    uses = _USES.format(f"[{used}, counts, [fp_package.rates.calls for _ in ()]]")
+    work = defined(f"import fp_package.rates\n{counts}{uses}")
+    rates = sys.modules["fp_package.rates"]
+    before = fingerprint(work)
+    rates.OTHER = 5
+    rates.calls += 1
+    assert fingerprint(work) == before
+    rates.RATE = 5
+    changed = fingerprint(work)
+    assert changed != before
+    rates.factor = lambda x: -x
+    assert fingerprint(work) not in (before, changed)
+    del sys.modules["fp_package"], sys.modules["fp_package.rates"]
+
+
 def test_a_cell_and_a_file_of_the_same_text_agree_on_calls_of_what_they_import(tmp_path, monkeypatch):
     """A cell is compiled statement by statement, and then a call of `time.sleep` becomes other instructions."""
     text = "import time\n" + _USES.format("time.sleep(x)")
