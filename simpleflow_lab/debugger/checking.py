@@ -14,9 +14,10 @@ import functools
 import json
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from simpleflow_lab.exceptions import (
     StoreError,
 )
 from simpleflow_lab.replay.async_interrupts import interrupt, take_back
+from simpleflow_lab.replay.lines import Line, author_frame, line_text
 from simpleflow_lab.replay.muted_output import watched_output
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime import decided_codes
@@ -117,20 +119,27 @@ class Recorded:
 
 def recorded_executions(
     service: SWFService, domain: str, workflow: type[Workflow], history: Callable[[str, str], History]
-) -> list[Recorded]:
-    """The executions of this workflow's type that a service has, the open ones first and of each the latest first, at
-    most 1,000 of each. `history` gets one by workflow id and run id."""
+) -> Sequence[Recorded]:
+    """The executions of this workflow's type that a service has, the open ones first and of each the latest first.
+    `history` gets one by workflow id and run id."""
     wanted: dict[str, Any] = {
         "domain": domain,
         "startTimeFilter": {"oldestDate": 0},
         "typeFilter": {"name": workflow.type_name(), "version": workflow.type_version()},
     }
-    infos = each_once(
-        service.list_open_workflow_executions(**wanted)["executionInfos"],
-        service.list_closed_workflow_executions(**wanted)["executionInfos"],
-    )
+
+    def listed(listing: Callable[..., Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        page: dict[str, Any] = {}
+        while True:
+            answer = listing(**wanted, **page)
+            yield from answer["executionInfos"]
+            if not answer.get("nextPageToken"):
+                return
+            page = {"nextPageToken": answer["nextPageToken"]}
+
+    still_open = list(listed(service.list_open_workflow_executions))
     found = []
-    for info in infos:
+    for info in each_once(still_open, listed(service.list_closed_workflow_executions)):
         ids = info["execution"]
         get = functools.partial(history, ids["workflowId"], ids["runId"])
         is_open = info.get("closeStatus") is None
@@ -172,7 +181,7 @@ class _Checking:
     ) -> None:
         self._workflow = workflow
         self._find = recorded if callable(recorded) else lambda: recorded
-        self._recorded: Sequence[Recorded] = ()
+        self._recorded: Sequence[Recorded] | None = None
         self._domain = domain
         self._fields = fields
         self._any_class = any_class
@@ -180,6 +189,8 @@ class _Checking:
         self.left_out = 0
         self._at: Recorded | None = None
         self._replaying: Replay | None = None
+        self._lasted = 0.0
+        """For how many seconds one decision has been made."""
         self._error: BaseException | None = None
         self._stopping = threading.Event()
         self._interrupting = threading.Lock()
@@ -189,8 +200,8 @@ class _Checking:
 
     @property
     def total(self) -> int:
-        """The number of executions to be checked."""
-        return len(self._recorded) - self.left_out
+        """The number of executions to be checked, as far as they were looked up."""
+        return len(self._recorded or ()) - self.left_out
 
     def run(self, seconds: float | None) -> str | None:
         """Check until all is done or the time is over; gives why it stopped before."""
@@ -202,14 +213,23 @@ class _Checking:
                 if self._error is not None:
                     raise self._error
                 return None
-            at = self._at
+            at, line = self._at, self._line(thread)
         finally:
             self._interrupt(thread)
-        left = self.total - len(self.checks)
-        where = f" ({shortened(at.workflow_id)} was being replayed)" if at is not None else ""
         limit = settings.current().lab_step_seconds
         why = f"within {seconds:g} s" if is_over else f"for run did not wait within {limit:g} s"
-        return f"{count(left, 'other')} not checked {why}{where}"
+        if self._recorded is None:
+            return f"what is recorded was not looked up {why}"
+        left = count(self.total - len(self.checks), "other" if self.checks else "execution")
+        where = f" ({shortened(at.workflow_id)} was being replayed{line})" if at is not None else ""
+        return f"{left} not checked {why}{where}"
+
+    def _line(self, thread: threading.Thread) -> str:
+        """The line of the author's that is being replayed for as long as a person notices, in words; else nothing."""
+        frame = author_frame(sys._current_frames().get(thread.ident or 0))
+        if frame is None or self._replaying is None or self._lasted < _NOTICED:
+            return ""
+        return f", at {line_text(Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))}"
 
     def _interrupt(self, thread: threading.Thread) -> None:
         """End the thread, if it has not ended: also code that never waits."""
@@ -224,7 +244,7 @@ class _Checking:
     def _wait(self, seconds: float | None) -> bool:
         """Wait until the thread has ended; whether `seconds` are over, or else one decision takes too long."""
         ends = None if seconds is None else time.monotonic() + seconds
-        limit, place, lasted = settings.current().lab_step_seconds, self._place, 0.0
+        limit, place, self._lasted = settings.current().lab_step_seconds, self._place, 0.0
         while not self._ended.is_set():
             left = _STEP if ends is None else min(_STEP, ends - time.monotonic())
             if left <= 0:
@@ -232,10 +252,10 @@ class _Checking:
             began = time.monotonic()
             self._ended.wait(left)  # in steps, so that an interrupt is seen
             if place != self._place or self._replaying is None:
-                place, lasted = self._place, 0.0
+                place, self._lasted = self._place, 0.0
             else:
-                lasted += min(time.monotonic() - began, 2 * _STEP)  # of more, as when it was suspended, no code ran
-                if limit and lasted >= limit:
+                self._lasted += min(time.monotonic() - began, 2 * _STEP)  # of more, as when suspended, no code ran
+                if limit and self._lasted >= limit:
                     return False
         return True
 
@@ -262,8 +282,8 @@ class _Checking:
 
     def _check_all(self) -> None:
         try:
-            self._recorded = self._find()
-            for each in self._recorded:
+            recorded = self._recorded = self._find()
+            for each in recorded:
                 if self._stopping.is_set():
                     return
                 self._at = each
@@ -323,6 +343,8 @@ class _Checking:
 
 _STEP: Final = 0.1
 """Seconds between two looks whether the thread has ended, at most."""
+_NOTICED: Final = 0.15
+"""Of a decision that takes longer, in seconds, the line is told at which its code was."""
 
 
 def _result(each: Recorded, history: History, error: Exception | None) -> RecordedCheck:

@@ -87,8 +87,11 @@ class RecordedChecks(ListingView[RecordedCheck]):
         stopped: str | None = None,
         sources: tuple[str | None, str | None] = (None, None),
         edited: Sequence[str] = (),
+        place: str | None = None,
     ) -> None:
         super().__init__(checks)
+        self.place = place
+        """Where they are recorded, if other checks of the same workflow are of another place; `None` if none are."""
         self.edited = edited
         """Names that the code uses and that have something else now, if that is why it was checked: of functions and
         constants."""
@@ -103,7 +106,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
 
     @property
     def _nothing(self) -> str:
-        return f"{self.workflow}: nothing is recorded"
+        return f"{self._title}: nothing is recorded"
 
     @property
     def different(self) -> Sequence[RecordedCheck]:
@@ -119,6 +122,8 @@ class RecordedChecks(ListingView[RecordedCheck]):
     def summary(self) -> str:
         """All of it in one line: `safe with 14 of 14 recorded executions`."""
         different = self.different
+        if not len(self) and self.stopped:
+            return self.stopped
         if not different:
             line = f"safe with {len(self):,} of {count(self.total, 'recorded execution')}"
         else:
@@ -135,13 +140,17 @@ class RecordedChecks(ListingView[RecordedCheck]):
             return None
         new, old = _source_in(first.now_line), _source_in(first.recorded_line)
         name = "a name for this change"
+        then = now = ""
+        if new is not None and new == old:  # what it uses was edited
+            names = ", ".join(map(shortened, self.edited[:MAX_SHOWN])) or "what it uses"
+            now, then = f", with {names} as of now", f", with {names} as before, under another name"
         return "\n".join(
             [
                 "open executions go on if the code has both ways (docs/determinism.md):",
                 f'    if self.patched("{name}"):',
-                f"        {new or '…'}  # new executions",
+                f"        {new or '…'}  # new executions{now}",
                 "    else:",
-                f"        {old or '…'}  # those that ran past this line before",
+                f"        {old or '…'}  # those that ran past this line before{then}",
             ]
         )
 
@@ -174,12 +183,21 @@ class RecordedChecks(ListingView[RecordedCheck]):
         """The same, made because these names that the code uses have something else now."""
         return self._with(edited=edited)
 
+    def in_place(self, place: str) -> RecordedChecks:
+        """The same, of executions that are recorded there, as others of the workflow are elsewhere."""
+        return self._with(place=place)
+
+    @property
+    def _title(self) -> str:
+        return self.workflow if self.place is None else f"{self.workflow} in {shortened(self.place, MAX_TEXT)}"
+
     def _with(self, **changed: Any) -> RecordedChecks:
         same: dict[str, Any] = {
             "total": self.total,
             "stopped": self.stopped,
             "sources": self.sources,
             "edited": self.edited,
+            "place": self.place,
         }
         return RecordedChecks(self.workflow, self, **{**same, **changed})
 
@@ -213,7 +231,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         ]
         return "\n".join(
             [
-                f"{self.workflow}: {self.summary}",
+                f"{self._title}: {self.summary}",
                 *filter(None, [self._reason]),
                 *shown,
                 *sources,
@@ -243,7 +261,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         advice = Html("<pre>{}</pre>").format(self.advice) if self.advice is not None else Html("")
         return str(
             piece(
-                Html("<div>{} <strong>{}</strong>: {}</div>").format(self._glyph, self.workflow, self.summary),
+                Html("<div>{} <strong>{}</strong>: {}</div>").format(self._glyph, self._title, self.summary),
                 reason,
                 shown,
                 Html('<div style="display: flex; flex-wrap: wrap; gap: 1em">{}</div>').format(beside),

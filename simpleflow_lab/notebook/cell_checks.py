@@ -57,10 +57,11 @@ class CellChecks:
         open_labs = _one_of_each_store(lab for lab in labs if not lab.closed and lab.settings.lab_check_seconds > 0)
         for key, definition, edited in to_check:
             keep_source(definition, key[1:], since=self._began)
-            for lab in open_labs:
-                checks = _checked(lab, definition)
-                if checks is not None:
-                    found.append(checks.because_of(edited))
+            of_labs = [(lab, _checked(lab, definition)) for lab in open_labs]
+            recorded = [(lab, checks) for lab, checks in of_labs if checks is not None]
+            for lab, checks in recorded:
+                is_only = len(recorded) == 1
+                found.append((checks if is_only else checks.in_place(_place_of(lab))).because_of(edited))
         self.begin()
         return found
 
@@ -97,6 +98,10 @@ def _one_of_each_store(labs: Iterable[Lab]) -> list[Lab]:
     for lab in labs:
         found.setdefault((lab if lab.address == ":memory:" else lab.address, lab.domain), lab)
     return list(found.values())
+
+
+def _place_of(lab: Lab) -> str:
+    return f"domain {lab.domain} of {lab.address}"
 
 
 def _checked(lab: Lab, definition: Any) -> RecordedChecks | None:

@@ -121,7 +121,7 @@ def test_a_written_test_passes_and_fails_when_the_workflow_is_edited_so_that_it_
     (project / "flows.py").write_text(FLOWS.replace("x = 0", "while True: x = 0"))
     endless = command(project, "workflow.replay", "flows.Nightly", "tests", SIMPLEFLOW_LAB_STEP_SECONDS="0.5")
     assert endless.code == 1
-    assert "1 other not checked for run did not wait within 0.5 s" in endless.err
+    assert "1 execution not checked for run did not wait within 0.5 s" in endless.err
     (project / "flows.py").write_text(FLOWS)
 
     again = command(project, "workflow.to_test", "night's <1>", "--module", "flows", "--out", "tests")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import linecache
 import re
@@ -15,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpleflow_lab import History, Lab, Workflow, activity, workflow
-from simpleflow_lab.debugger.checking import Recorded, check_recorded
+from simpleflow_lab.debugger.checking import Recorded, check_recorded, recorded_executions
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import NondeterminismError, UsageError
 from simpleflow_lab.replay.replay import Replay
 from simpleflow_lab.runtime.source_versions import SourceVersions
+from simpleflow_lab.service.protocol import SWFService
 from simpleflow_lab.swf.decisions import attributes
 from tests.examples_count import examples
 from tests.replay.recorded_by_upstream import HISTORIES, RECORDED, forget_others, use_run_hash
@@ -281,6 +283,9 @@ def test_open_executions_come_first_and_are_told_how_to_go_on() -> None:
         assert "self.submit(one, 2)" in advice[2]
         assert "self.submit(one, 1)" in advice[4]
         assert list(checks.to_pandas()["same"]) == ["no", "no", "no"]
+        by_another = define(old, "checks.open")
+        by_another.run.__globals__["one"] = ACTIVITIES["two"]  # type: ignore[attr-defined]
+        assert "with what it uses as before, under another name" in str(lab.check(by_another).advice)
         # The advice helps.
         patched = define(
             ["x = self.submit(one, 2 if self.patched('a name for this change') else 1).result", old[1]], "checks.open"
@@ -310,6 +315,29 @@ def test_an_edit_that_acts_where_an_open_execution_only_waited_is_told_and_holds
         assert execution.result(30) == 1
 
 
+class Paged:
+    """A service that lists two executions at a time."""
+
+    def __init__(self, service: SWFService) -> None:
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        return functools.partial(getattr(self._service, name), maximumPageSize=2)
+
+
+def test_all_that_is_recorded_is_looked_up_on_however_many_pages() -> None:
+    definition = define(["self.submit(self.wait_signal('go')).wait()"], "checks.pages")
+    with Lab(":memory:") as lab:
+        executions = [lab.start(definition, workflow_id=f"pages-{number}") for number in range(8)]
+        for execution in executions[:5]:
+            execution.terminate()
+        found = recorded_executions(Paged(lab.service), lab.domain, definition, lambda workflow_id, run_id: History())
+    ids = [each.workflow_id for each in found]
+    assert set(ids[:3]) == {"pages-5", "pages-6", "pages-7"}
+    assert sorted(ids[3:]) == [f"pages-{number}" for number in range(5)]
+    assert [each.is_open for each in found] == [True] * 3 + [False] * 5
+
+
 def test_code_that_never_waits_is_left_and_prints_nothing(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,16 +347,13 @@ def test_code_that_never_waits_is_left_and_prints_nothing(
         execution = lab.start(define(lines, "checks.endless"), workflow_id="endless")
         execution.result(30)
         endless = define(["print('here')", *lines, "while True: x += 1"], "checks.endless")
-        checks = lab.check(endless, seconds=0.3)
-        assert checks.summary == (
-            "safe with 0 of 1 recorded execution; 1 other not checked within 0.3 s (endless was being replayed)"
-        )
+        checks = lab.check(endless, seconds=0.4)
+        assert checks.summary.startswith("1 execution not checked within 0.4 s (endless was being replayed")
         assert "? <strong>" in checks._repr_html_()
         checks = lab.check(endless)
-        assert checks.summary == (
-            "safe with 0 of 1 recorded execution; "
-            "1 other not checked for run did not wait within 0.5 s (endless was being replayed)"
-        )
+        said = "1 execution not checked for run did not wait within 0.5 s (endless was being replayed, at "
+        assert checks.summary.startswith(said)
+        assert checks.summary.endswith(", while True: x += 1)")
         assert lab.check(define(["print('here')", *lines], "checks.endless")).is_safe
     assert capfd.readouterr() == ("", "")
 

@@ -54,7 +54,7 @@ def shown(
     capsys.readouterr()
     run(shell, cell, cell_id)
     lines = capsys.readouterr().out.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.startswith("Nightly:")), len(lines))
+    first = next((i for i, line in enumerate(lines) if line.startswith(("Nightly:", "Nightly in"))), len(lines))
     return lines[first:]
 
 
@@ -92,6 +92,21 @@ def test_an_edit_is_safe_or_differs_with_both_sources_and_the_way_out(
     assert shown(shell, "1 + 1", capsys) == []
     # Back to what it was: safe again.
     assert shown(shell, CELL, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
+
+
+def test_checks_of_two_domains_say_of_which_they_are(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "store.sqlite"
+    with Lab(path, domain="one") as one, Lab(path, domain="two") as two:
+        shell.push({"one": one, "two": two})
+        record(shell, one)
+        assert shown(shell, CELL, capsys) == ["Nightly: safe with 2 of 2 recorded executions"]
+        record(shell, two)
+        safe = "safe with 2 of 2 recorded executions"
+        assert sorted(shown(shell, CELL, capsys)) == [
+            f"Nightly in domain {lab.domain} of {lab.address}: {safe}" for lab in (one, two)
+        ]
 
 
 def test_what_was_recorded_is_shown_and_no_edit_that_never_ran(
@@ -170,7 +185,7 @@ def test_the_setting_limits_the_time_and_0_checks_nothing(
         record(shell, lab)
         began = time.monotonic()
         (line,) = shown(shell, CELL.replace("        y = ", "        while True: pass\n        y = "), capsys)
-        assert "2 others not checked within 0.5 s" in line
+        assert "2 executions not checked within 0.5 s" in line
         assert time.monotonic() - began < 20
 
 
