@@ -106,7 +106,7 @@ class ClientSession:
     """Whether the session has ended."""
 
     def record(self) -> ProcessRecord:
-        """What the store keeps of it."""
+        """The session as the store keeps it."""
         return ProcessRecord(
             instance=self.instance,
             pid=self.pid,
@@ -118,7 +118,7 @@ class ClientSession:
 
     @property
     def identity(self) -> str:
-        """What tells the next engine of the store whether the process lives: as the identity of its polls."""
+        """The identity of its polls, by which the next engine of the store tells whether the process lives."""
         return json.dumps({INSTANCE_KEY: self.instance, "pid": self.pid, "hostname": self.hostname})
 
     def takes_of(self, origin: str | None) -> bool:
@@ -264,7 +264,7 @@ class ClientSessions:
         return instance in self.living or instance in self.away
 
     def record_of(self, instance: str | None) -> ClientSession | ProcessRecord | None:
-        """What is known of a process, whether it lives or not; `None` if nothing is."""
+        """The record of a process, whether it lives or not; `None` if there is none."""
         if instance is None:
             return None
         return self.living.get(instance) or self.away.get(instance) or self._ended.get(instance)

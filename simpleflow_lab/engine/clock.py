@@ -38,7 +38,7 @@ class Elapsed(NamedTuple):
 
 
 class Clock(Protocol):
-    """What the engine needs of a clock."""
+    """A clock as the engine needs it."""
 
     def now(self) -> int:
         """The time on the wall: milliseconds since 1970."""

@@ -41,7 +41,7 @@ class Lookup(Protocol):
         ...
 
     def count_open(self, domain: str) -> int:
-        """How many executions of a domain are open."""
+        """The number of open executions of a domain."""
         ...
 
     def new_run_id(self) -> str:
@@ -54,7 +54,7 @@ class Lookup(Protocol):
 
 
 class DecisionContext(NamedTuple):
-    """What a rule depends on besides the decision."""
+    """The facts that a rule depends on besides the decision."""
 
     execution: ExecutionState
     """The state after the decisions before this one."""

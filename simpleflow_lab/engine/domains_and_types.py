@@ -260,7 +260,7 @@ class DomainsAndTypes:
 
 
 def type_text(kind: Kind, type_ids: Mapping[str, Any]) -> str:
-    """How SWF's messages name a type."""
+    """A type as SWF's messages name it."""
     return f"{kind}=[name={type_ids['name']}, version={type_ids['version']}]"
 
 

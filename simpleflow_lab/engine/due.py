@@ -1,4 +1,4 @@
-"""What is due by now, recorded: deadlines that have passed, and processes that have not spoken in time."""
+"""Records what is due by now: deadlines that have passed, and processes that have not spoken in time."""
 
 from __future__ import annotations
 

@@ -658,5 +658,5 @@ class EmbeddedSWF(RegistrationOperations, OwnOperations):
 
 
 def _decision_digest(request: Request) -> int:
-    """What page tokens of a decision task are good for: polls of the same task list."""
+    """The digest that ties page tokens of a decision task to polls of the same task list."""
     return request_digest("decision", picked(request, "domain", "taskList"))

@@ -204,7 +204,7 @@ class EngineState:
         return self.registry.find(domain, kind, name, version)
 
     def count_open(self, domain: str) -> int:
-        """How many executions of a domain are open."""
+        """The number of open executions of a domain."""
         return len(self.runs.open(domain))
 
     def open_execution(self, domain: str, workflow_id: str, run_id: str | None) -> ExecutionState | None:

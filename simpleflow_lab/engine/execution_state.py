@@ -205,7 +205,7 @@ class ExecutionState:
 
     @property
     def open_tasks(self) -> int:
-        """How many decision tasks and activity tasks are scheduled or started."""
+        """The number of decision tasks and activity tasks that are scheduled or started."""
         if self.closed:
             return 0
         return self.open_counts[ACTIVITY] + bool(self.queued) + bool(self.started)

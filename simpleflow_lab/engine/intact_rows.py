@@ -27,7 +27,7 @@ _KEEPS: Final = "NONE"
 
 
 class IntactRows(NamedTuple):
-    """What was read."""
+    """The rows that are as they were written, and findings about the others."""
 
     sessions: list[tuple[int, int]]
     """From when until when engines ran, in milliseconds since 1970."""

@@ -1,4 +1,4 @@
-"""How damage of a store is found: the chain over the events of an execution, and the seal of its record.
+"""Finds damage of a store, by the chain over the events of an execution and the seal of its record.
 
 The chain of an event is a SHA-256 over the chain of the event before and the event itself. The seal of an execution's
 record is one over the record; the record of an open execution says how many events it has at least, so that events

@@ -109,7 +109,7 @@ def check_complete(path: str) -> None:
 
 
 class _Recorded(NamedTuple):
-    """What a mark says is in the store."""
+    """The state of the store that a mark has recorded."""
 
     uptime: tuple[int, int]
     """The session and the time."""
@@ -118,7 +118,7 @@ class _Recorded(NamedTuple):
 
 
 def _recorded(path: str) -> _Recorded | None:
-    """What is in the mark; `None` for one that was not written yet, or is damaged itself. Raises `StoreError`."""
+    """The content of the mark; `None` for one that was not written yet, or is damaged itself. Raises `StoreError`."""
     try:
         with open(path + SUFFIX, encoding="ascii") as file:
             found = _RECORDED.match(file.read(100))

@@ -1,4 +1,4 @@
-"""How a method becomes one of SWF's operations: its signature, its checks and its thread are the same for all."""
+"""Makes a method one of SWF's operations: its signature, its checks and its thread are the same for all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ P = ParamSpec("P")
 
 
 class Operations:
-    """What has operations."""
+    """The base of all classes that have operations."""
 
     _durable: DurableState
 

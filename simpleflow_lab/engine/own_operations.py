@@ -1,4 +1,4 @@
-"""What a service in this process offers beside SWF's operations: waits for a history, reports, logs, and who polls.
+"""Operations of a service in this process beside SWF's: waits for a history, reports, logs, and who polls.
 
 See `WatchableService` for the operations.
 """

@@ -53,7 +53,7 @@ def request_digest(about: str, request: Request) -> int:
 
 
 def page_size(request: Request) -> int:
-    """How many items a page holds at most."""
+    """The most items that a page holds."""
     return request.get("maximumPageSize") or limits.MAX_PAGE_SIZE
 
 

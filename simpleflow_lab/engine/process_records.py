@@ -1,4 +1,4 @@
-"""What the store keeps of the processes that had sessions: their definitions, so that the next owner knows them.
+"""Records that the store keeps of processes that had sessions: their definitions, for the next owner to know.
 
 An execution uses the definitions of the process that started it, also when that has died together with the owner of
 the store. So the record of a process is written when its session opens, and when it defines something else; it stays

@@ -1,4 +1,4 @@
-"""What a store remembers of requests that a client may make again, because it never got the answer.
+"""Records of carried out requests, for a client that makes one again because it never got the answer.
 
 A client that loses its owner makes its request again at the next one, which can't tell from a history whether a signal
 is the one of before or another. So such a request has an id, and what carried it out remembers the id and the answer,

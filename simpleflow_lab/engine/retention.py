@@ -1,4 +1,4 @@
-"""How long closed executions are retained.
+"""The time for which closed executions are retained.
 
 Rule: pure. SWF deletes an execution a number of days after it closed, which its domain says. Where that number is 0,
 SWF deletes at once; this engine does after a grace period, so that the history can still be read.

@@ -1,4 +1,4 @@
-"""What client sessions change in the engine's state: whose definitions an execution uses, and what tasks are lost.
+"""Changes of the engine's state by client sessions: whose definitions an execution uses, and what tasks are lost.
 
 Rule: the caller holds the engine's lock. Nothing of it is in a history, but for the time-outs of tasks that are lost.
 """

@@ -1,4 +1,4 @@
-"""What processes tell the engine of themselves: their sessions, and the tasks that they hold or give back.
+"""Operations by which processes report their sessions, and the tasks that they hold or give back.
 
 See `WatchableService` for the operations, and `client_sessions` for what becomes of it.
 """

@@ -582,7 +582,7 @@ def _needs_room(error: Exception, path: str) -> bool:
 
 
 def _remedy(error: Exception, path: str) -> str:
-    """What to do about a store that can't be opened."""
+    """Advice on a store that can't be opened."""
     code = _plain_code(error)
     if _needs_room(error, path):
         return "make room on its disk and open it again"

@@ -182,7 +182,7 @@ def check_private(path: str) -> None:
 
 
 def _status(path: str) -> os.stat_result | None:
-    """What is at this path, links not followed; `None` if nothing is."""
+    """The status of the file at this path, links not followed; `None` if there is none."""
     try:
         return os.lstat(path)
     except FileNotFoundError:

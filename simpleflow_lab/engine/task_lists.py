@@ -270,7 +270,7 @@ class TaskList:
         return None
 
     def count(self) -> int:
-        """How many tasks wait."""
+        """The number of tasks that wait."""
         return sum(1 for heap in self._groups.values() for _ in heap)
 
     def tasks(self) -> list[ScheduledTask]:

@@ -23,7 +23,7 @@ _Check = Callable[[Any, str, list[str]], None]
 
 
 class _Shape(NamedTuple):
-    """How values of one shape are checked."""
+    """The check of values of one shape."""
 
     check: _Check
     valid: AbstractSet[str] = frozenset()
@@ -75,7 +75,7 @@ _CACHED: Final = 500
 
 
 class _Range(NamedTuple):
-    """What a string must be beside its pattern."""
+    """The limits of a string beside its pattern."""
 
     holds: Callable[[str], bool]
     words: str

@@ -44,7 +44,7 @@ def page(
 
 
 def count(runs: RunIndex, request: Request, *, closed: bool) -> int:
-    """How many runs the request selects."""
+    """The number of runs that the request selects."""
     return sum(1 for _ in _selected(runs, request, closed, None, False))
 
 

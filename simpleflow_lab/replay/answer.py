@@ -38,7 +38,7 @@ MAX_UNHANDLED_SO_FAR: Final = 50
 
 
 class Answer(NamedTuple):
-    """What a decider answers to a decision task."""
+    """A decider's answer to a decision task."""
 
     decisions: list[Decision]
     """In SWF's shape."""
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What one answer holds."""
+    """The commands and decisions of one answer."""
 
     commands: list[Command]
     """The commands that it sends."""

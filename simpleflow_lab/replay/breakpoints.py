@@ -1,4 +1,4 @@
-"""What `breakpoint()`, `pdb.set_trace()` and `input()` do in code that a decider or a worker runs, or that is watched.
+"""`breakpoint()`, `pdb.set_trace()` and `input()` in code that a decider or a worker runs, or that is watched.
 
 Such code runs in threads and processes without a keyboard: a debugger would hold them up for ever, or end `run` with an
 error of its own. So while there is such code, they ask those who run it, and go on as ever for all other code. A

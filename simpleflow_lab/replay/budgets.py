@@ -47,7 +47,7 @@ NEAR_FIELD: Final = MAX_DATA * 8 // 10
 
 
 class RequestSize:
-    """What one answer holds so far: it counts as decisions are added."""
+    """The size of one answer so far: it counts as decisions are added."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -71,7 +71,7 @@ class RequestSize:
 
 
 def size_of(decision: Decision) -> int:
-    """How many bytes a decision adds to the request: boto3 sends ASCII, in which a character takes up to twelve."""
+    """The bytes that a decision adds to the request: boto3 sends ASCII, in which a character takes up to twelve."""
     return len(_as_sent(decision)) + len(", ")
 
 
@@ -80,7 +80,7 @@ _as_sent: Final = encoder()
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Room:
-    """How many more tasks may be open, and what must wait."""
+    """The number of tasks that may still be opened, and what must wait."""
 
     activities: int
     children: int
@@ -112,7 +112,7 @@ class Room:
 
 
 def warnings_of_room(room: Room, open_timers: int) -> Iterator[str]:
-    """What to say of tasks that are deferred, and of timers that soon are refused."""
+    """Warnings of tasks that are deferred, and of timers that soon are refused."""
     if room.first_activity is not None and not room.is_own_limit:
         yield (
             f"an execution has at most {MAX_OPEN_ACTIVITIES:,} activity tasks open at a time: further ones wait until "
@@ -131,7 +131,7 @@ def warnings_of_room(room: Room, open_timers: int) -> Iterator[str]:
 
 
 def warnings_of_fields(command: Command, decision: Decision) -> Iterator[str]:
-    """What to say of a text that almost does not fit, where there is no place for large fields."""
+    """Warnings of a text that almost does not fit, where there is no place for large fields."""
     attributes: Mapping[str, Any] = swf_decisions.attributes(decision)
     for name in ("input", "result", "details", "control"):
         text = attributes.get(name)
@@ -143,7 +143,7 @@ def warnings_of_fields(command: Command, decision: Decision) -> Iterator[str]:
 
 
 def warning_of_result(activity: str, length: int) -> str | None:
-    """What to say of the result of an activity that almost does not fit, likewise."""
+    """The warning of an activity's result that almost does not fit, likewise."""
     if not NEAR_FIELD < length <= MAX_DATA:
         return None
     return (
@@ -153,7 +153,7 @@ def warning_of_result(activity: str, length: int) -> str | None:
 
 
 def warnings_of_length(events: int, continue_as_new_after: int) -> Iterator[str]:
-    """What to say of a history of so many events."""
+    """Warnings of a history of so many events."""
     if events >= continue_as_new_after:
         yield (
             f"the history has {continue_as_new_after:,} events and more; SWF ends a run at {MAX_HISTORY_EVENTS:,}: "

@@ -26,7 +26,7 @@ from simpleflow_lab.swf.history import HistoryEvent
 
 
 class Claims:
-    """What the code of a fork has claimed of the inherited events, and what it may still claim."""
+    """The inherited events that the code of a fork has claimed, and those that it may still claim."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Claims:
         return found
 
     def note_reused(self, command: Command, event: HistoryEvent, row: EventType) -> None:
-        """The command was told of this event: note it if it has its result from there."""
+        """Note the command as reused, if this inherited event gives its result."""
         has_result = row.state == "completed" and row.entity in (event_types.ACTIVITY, event_types.CHILD)
         if has_result and self._run.reused is not None and self._splice.is_inherited(event.id):
             self._run.reused.add(command.id)

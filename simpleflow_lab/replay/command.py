@@ -25,7 +25,7 @@ from simpleflow_lab.task import Task
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class CommandKind:
-    """What all commands of one kind have in common."""
+    """A kind of command: all that its commands have in common."""
 
     name: str
     """What messages call it, such as "activity" or "cancel of timer"."""
@@ -49,7 +49,7 @@ class CommandKind:
 
 
 class AttemptCounts:
-    """How one task fared so far."""
+    """The numbers of attempts of one task so far, by how they ended."""
 
     __slots__ = ("_failures", "first_at", "lost", "lost_beside", "not_here", "refusals", "type_missing")
 
@@ -245,7 +245,7 @@ CLOSE_KIND: Final = "close"
 
 
 def closed_with(attributes: Mapping[str, Any]) -> str | None:
-    """What a close gives, by the attributes of its decision or its event: the result, the reason, the next input."""
+    """The content of a close, from the attributes of its decision or event: the result, the reason or the next input."""
     return next((str(attributes[name]) for name in ("result", "reason", "input") if attributes.get(name)), None)
 
 

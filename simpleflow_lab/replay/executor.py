@@ -57,7 +57,7 @@ class ReplayExecutor:
 
     @property
     def random_seed(self) -> str:
-        """What `Workflow.random` starts from: the run id, of a fork that of the run it was forked from."""
+        """The seed of `Workflow.random`: the run id, of a fork that of the run it was forked from."""
         return self._run.random_seed
 
     def run_context(self) -> Mapping[str, Any]:

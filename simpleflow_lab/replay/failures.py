@@ -21,7 +21,7 @@ class Failures:
 
     @property
     def total(self) -> int:
-        """How many tasks failed for good, or would have without a hook."""
+        """The number of tasks that failed for good, or would have without a hook."""
         return len(self._failed) + self.handled_by_hook
 
     def unhandled(self) -> list[str]:
@@ -29,7 +29,7 @@ class Failures:
         return [future.task_id for future in self._failed if future.unhandled_failure and future.task_id]
 
     def unhandled_texts(self) -> list[str]:
-        """What failed and nothing read or raised, as `load-1: OSError: disk full`, oldest first."""
+        """The failures that nothing read or raised, as `load-1: OSError: disk full`, oldest first."""
         texts = []
         for future in self._failed:
             error = future.peek_exception()

@@ -39,7 +39,7 @@ MAX_NOT_HERE_KEY: Final = "max_not_here"
 
 
 class AttemptLimits(NamedTuple):
-    """How often in a row one task is tried again without spending a retry, by the rules of the decider that decides."""
+    """The most attempts in a row of one task that spend no retry, by the rules of the decider that decides."""
 
     lost: int | None = None
     """Attempts whose worker's process died, after which the task fails; `None` for no limit."""

@@ -1,4 +1,4 @@
-"""What a fork inherits: events of the execution that it was forked from, up to a point.
+"""The events that a fork inherits from the execution that it was forked from, up to a point.
 
 A fork is replayed as if its history went on where the inherited events end: `Splice` puts them between its first event
 and the others. So everything before the point goes as it went: the same order, the same times of `now()`, the same

@@ -77,6 +77,6 @@ def _line_text(filename: str, lineno: int, source: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _file_of(filename: str) -> str:
-    """What is written before the number of a line."""
+    """The text before the number of a line."""
     is_cell = filename.startswith("<ipython-input") or f"{os.sep}ipykernel_" in filename
     return "cell line " if is_cell else f"{os.path.basename(filename)}:"

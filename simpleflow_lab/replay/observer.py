@@ -1,4 +1,4 @@
-"""What a replay reports to an observer while it goes along a history.
+"""The interface of observers, to whom a replay reports while it goes along a history.
 
 Rule: an observer only watches. It changes nothing that it is given, calls none of the workflow's code and raises
 nothing. Without one a replay compares with `None` instead: a few times per decision, once per task, command and resumed

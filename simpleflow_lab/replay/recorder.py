@@ -285,7 +285,7 @@ class Recorder:
         self._end(pending=pending, divergence=divergence, error=error)
 
     def uses(self) -> tuple[FutureUse, ...]:
-        """What the code has done with each of its futures so far."""
+        """The use that the code has made of each of its futures so far."""
         return self._futures.uses()
 
     # -- decisions --
@@ -375,7 +375,7 @@ def _error_text(error: Exception) -> str:
 
 
 def _close_among(recorded: Iterable[HistoryEvent], decisions: Iterable[Decision]) -> Close | None:
-    """How the decision closed the execution: as the history records it, or as it would."""
+    """The close of the execution by the decision: as the history records it, or as it would be."""
     for event in recorded:
         if event.type in _CLOSING and event.decision is not None:
             refused = None if event.row.entity == EXECUTION else str(event.attributes.get("cause"))

@@ -69,7 +69,7 @@ def hooks_called_for(batch: DecisionBatch) -> frozenset[str]:
 
 
 class RetainedEvents:
-    """What decisions that don't count have done besides: the events that no command of the code stands for yet."""
+    """The events of decisions that count as not made, as long as no command of the code stands for them."""
 
     def __init__(self) -> None:
         self._about: dict[int, list[HistoryEvent]] = {}

@@ -219,9 +219,7 @@ class Replay:
         return () if self.workflow.determinism == "off" else impurities_of(self.workflow)
 
     def take_warnings(self) -> list[str]:
-        """What the author should know of the values that the code passed or returned, and of SWF's limits, since the
-        last call.
-        """
+        """The warnings for the author since the last call: of values that the code passed or returned, of SWF's limits."""
         near_limits, self._near_limits = self._near_limits, {}
         return [*self._run.fields.take_warnings(), *near_limits]
 
@@ -259,7 +257,7 @@ class Replay:
 
     @property
     def author_error(self) -> BaseException | None:
-        """What ended `run` in a replay that is watched, with its traceback."""
+        """The error that ended `run` in a replay that is watched, with its traceback."""
         return self._run.author_exception
 
     def no_fiber_runs(self) -> AbstractContextManager[None]:
@@ -383,7 +381,7 @@ class Replay:
             self._replay(batch)
 
     def _written_before(self) -> tuple[list[str], list[str]]:
-        """What the code printed and logged in the latest decision, whose close SWF refused: it is not to come again."""
+        """The output and log of the code in the latest decision, whose close SWF refused: neither is to come again."""
         printed, logged = list[str](), list[str]()
         # Else its code ran in this replay, which does not record what is written.
         if self._refused is not None:
@@ -447,7 +445,7 @@ class Replay:
             self._observer.decision_replayed(pairs, None, pending=len(self._run.pending))
 
     def _cross(self, crossing: Crossing) -> None:
-        """What was inherited from one run ends here, and the events of the next one begin."""
+        """End what was inherited from one run, and begin with the events of the next one."""
         run = self._run
         run.identify(*(crossing.identity or self._identity))
         assert self._claims is not None
@@ -526,7 +524,7 @@ class Replay:
                 self._resolve(event, row)
 
     def _resolve(self, event: HistoryEvent, row: EventType) -> None:
-        """Tell the command that this event is about, if there is one."""
+        """Resolve the command that this event is about, if there is one."""
         command = self._matching.command_of(event, row)
         if command is not None:
             self._kinds.resolve(command, event, row)

@@ -47,7 +47,7 @@ class FiberWaiter:
 
 
 class ReplayedRun:
-    """What is known and pending of one run."""
+    """The state of the replay of one run: what is known, and what is pending."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the observer of a fork's replay is told: the fork's decisions, with the events as its history has them.
+"""Reports to the observer of a fork's replay: the fork's decisions, with the events as its history has them.
 
 What the fork inherits belongs to its first decision: the code runs through it before that. An inherited event is the
 fork's first event to the observer, for it came with that.

@@ -106,7 +106,7 @@ class TaskIds:
 
 
 def run_hash(run_id: str) -> str:
-    """What the ids of children hold of the run of their parent."""
+    """The part of children's ids that is made of the run of their parent."""
     return f"{zlib.adler32(run_id.encode()) & 0xFFFFFFFF:x}"
 
 

@@ -323,7 +323,7 @@ class _Lists(dict[str, list[Record]]):
 
 
 class _Row(NamedTuple):
-    """How one type of event changes a record."""
+    """The change that one type of event makes in a record."""
 
     kind: str
     """The kind of the record."""

@@ -1,4 +1,4 @@
-"""What an observer of a replay gets: one record per decision, and the records of which it is made.
+"""The records that an observer of a replay gets: one per decision, and those of which it is made.
 
 Rule: plain, frozen data. Nothing here refers to the workflow's live objects, so a record stays as it was while the
 replay goes on, and may be read from any thread. Values of the author's code are texts (see `value_text`).
@@ -149,7 +149,7 @@ class SignalRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Close:
-    """How a decision closed the execution, or tried to."""
+    """The close of the execution by a decision, or the attempt to close it."""
 
     decision_type: str
     """`CompleteWorkflowExecution`, `FailWorkflowExecution`, …"""
@@ -161,7 +161,7 @@ class Close:
 
 
 class FutureUse(NamedTuple):
-    """What the code had done with a future when a watched replay ended."""
+    """The use that the code had made of a future when a watched replay ended."""
 
     record: FutureRecord
     """The future, as it was then."""

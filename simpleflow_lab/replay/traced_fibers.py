@@ -130,7 +130,7 @@ class TracedFibers:
         return tuple(suspended.values())
 
     def raised(self, error: BaseException, reason: str, started_event_id: int) -> Raised:
-        """What ended the execution in this decision, and where."""
+        """The error that ended the execution in this decision, and where it was raised."""
         with_locals = started_event_id >= self._stacks_from
         stack = stack_of_error(error, with_locals=with_locals, snapshot=self._snapshot)
         return Raised(text=shortened(reason, MAX_REASON), line=line_of_error(error), stack=stack)

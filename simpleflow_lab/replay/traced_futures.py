@@ -26,7 +26,7 @@ _Place = tuple[Path, str, str]
 
 
 class TracedFuture:
-    """What is known of a future so far; of one that each rerun submits again, it is one state for all of them."""
+    """The state of a future as far as it is known; where each rerun submits it again, one state for all of them."""
 
     __slots__ = (
         "_run",
@@ -223,7 +223,7 @@ class TracedFutures:
             traced.forget_events()
 
     def _submitted_before(self, place: _Place, future: Future) -> TracedFuture | None:
-        """What an earlier run of the code submitted, if this is the same: by its id, or else by its place."""
+        """The future of the same task in an earlier run of the code, if any: by its id, or else by its place."""
         number = self._submitted[place]
         self._submitted[place] += 1
         if self._run == 1:
@@ -296,7 +296,7 @@ class TracedFutures:
                 self.log.append(record)
 
     def uses(self) -> tuple[FutureUse, ...]:
-        """What the code has done with each future so far, in the order of their numbers."""
+        """The use that the code has made of each future so far, in the order of their numbers."""
         passed_on: set[int] = set()
         awaited: set[int] = set()
         found = []

@@ -289,7 +289,7 @@ class WorkflowCode:
         self._fail(f"{what}: {reason}" if what else reason, details, error)
 
     def _unhandled_before(self, error: BaseException) -> tuple[str, str]:
-        """What failed before this error and was not handled: in a few words for the reason, and a list for the details.
+        """The failures before this error that were not handled: a few words for the reason, and a list for the details.
 
         The reason of a task that failed stays as it is.
         """

@@ -316,7 +316,7 @@ class ActivityWorker(Worker):
         return self._unanswered(task, running, outcome)
 
     def _unanswered(self, task: Mapping[str, Any], running: RunningTask, outcome: Outcome) -> str | None:
-        """What became of a task that SWF does not know as open: the answer may be recorded, and its response lost.
+        """The outcome of a task that SWF does not know as open: the answer may be recorded, and its response lost.
 
         Gives the error with which the task failed, or for which it was not answered.
         """

@@ -75,7 +75,7 @@ class BlockedDecisions:
         return True
 
     def attempts(self, run_id: str) -> int:
-        """How often the blocked decision of this run was attempted; 1 if the run has none."""
+        """The number of attempts of this run's blocked decision; 1 if the run has none."""
         blocked = self._blocked.get(run_id)
         return blocked.attempts if blocked is not None else 1
 

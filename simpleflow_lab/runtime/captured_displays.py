@@ -1,4 +1,4 @@
-"""What the code of a task shows with IPython's `display`: its text is in the log, and so in the cell of its execution.
+"""Captures what the code of a task shows with IPython's `display`: the text goes to the log, and so to the cell.
 
 Only text passes from one process to another: a picture that an activity shows is a picture in the kernel that also
 started the execution, and `<Figure …>` elsewhere.

@@ -1,4 +1,4 @@
-"""What the code of executions prints and logs goes to their place and to their logs.
+"""Captures what the code of executions prints and logs: it goes to their place and to their logs.
 
 A context variable says which task the running code belongs to. While a Lab serves, `sys.stdout` and `sys.stderr` are
 replaced by streams that ask it for each text: what a task writes goes where its execution's output goes, and is added
@@ -171,7 +171,7 @@ class TaskStream:
         return len(text)
 
     def _whole_lines(self, task: TaskOutput, text: str) -> str:
-        """What this thread has written of lines that are whole by now; the rest is kept."""
+        """The whole lines that this thread has written by now; the rest is kept."""
         text = _state.begun.pop((self, task), "") + text
         end = len(text) if len(text) > _LONGEST_BEGUN else max(text.rfind("\n"), text.rfind("\r")) + 1
         if end < len(text):

@@ -48,7 +48,7 @@ def events_before(context: WorkerContext, task: Mapping[str, Any], event_id: int
 
 
 def deaths_in(task: Mapping[str, Any]) -> int:
-    """How many processes in a row have died deciding this task."""
+    """The number of processes in a row that have died deciding this task."""
     for event in reversed(task["events"]):
         if event["eventId"] == task["startedEventId"]:
             return deaths_of(event.get("decisionTaskStartedEventAttributes", {}).get("identity"))

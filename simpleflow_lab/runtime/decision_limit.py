@@ -1,4 +1,4 @@
-"""How long one decision may run while somebody waits to look at what comes of it: `SIMPLEFLOW_LAB_STEP_SECONDS`.
+"""The time limit of a decision while somebody waits for what comes of it: `SIMPLEFLOW_LAB_STEP_SECONDS`.
 
 Rule: time in which no code could run, as while the process was suspended, is not counted.
 """

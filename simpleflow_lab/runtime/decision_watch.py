@@ -45,12 +45,12 @@ _GRACE: Final = 1.0
 
 
 def time_limit(timeout: float) -> float:
-    """How many seconds code may run for a decision task of this timeout, in seconds."""
+    """The seconds that code may run for a decision task of this timeout, in seconds."""
     return timeout - min(_MARGIN, timeout / 4)
 
 
 class WatchedDecider(Protocol):
-    """What a decider is to the watch."""
+    """A decider as the watch needs it."""
 
     @property
     def is_giving_up(self) -> bool:

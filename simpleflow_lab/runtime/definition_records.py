@@ -55,7 +55,7 @@ def is_still(now: object, before: object) -> bool:
 
 
 def kept_of(value: object) -> object:
-    """What a fingerprint keeps of a value that it was made from, to tell whether another one stands in its place."""
+    """The part of a value that a fingerprint keeps, to tell whether another one stands in its place."""
     with contextlib.suppress(Exception):  # as in `DefinitionTracer._value`
         if (
             value is ABSENT

@@ -104,7 +104,7 @@ class CachedFingerprint:
         return all(any(name in arguments_of(code, "STORE_GLOBAL", "STORE_ATTR") for code in codes) for name in names)
 
     def _record(self, value: Any) -> Any:
-        """What a fingerprint says of a value."""
+        """The record of a value in a fingerprint."""
         of = self._of()
         if of is None or value is ABSENT or isinstance(value, OnlyType):
             return object()  # no other is known to be the same

@@ -37,7 +37,7 @@ HAND_OVER_SECONDS: Final = 30.0
 
 
 class HandOver:
-    """How this process comes to own a store to serve it, and how it gives it away."""
+    """The hand-over of a store: how this process comes to own it to serve it, and how it gives it away."""
 
     def __init__(self, connection: StoreConnection) -> None:
         """It is about the store of this connection."""

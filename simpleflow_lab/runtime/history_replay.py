@@ -49,5 +49,5 @@ def replay_history(
 
 
 def decisions_of(history: History) -> int:
-    """How many decisions a history records."""
+    """The number of decisions that a history records."""
     return sum(event.type == "DecisionTaskCompleted" for event in history)

@@ -1,4 +1,4 @@
-"""What the code of executions prints and logs, on its way to the service that keeps it.
+"""Brings what the code of executions prints and logs to the service that keeps it.
 
 Lines are collected in memory, and handed over in batches: a moment after the first one came, by a thread that lives
 only while there is something to hand over, and before a task is answered.
@@ -204,7 +204,7 @@ class LogWriter:
 
     @property
     def waiting(self) -> int:
-        """How many records wait to be handed over."""
+        """The number of records that wait to be handed over."""
         return self._buffered
 
     # -- handing over --

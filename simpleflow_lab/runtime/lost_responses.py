@@ -1,4 +1,4 @@
-"""What became of the answer to a task whose response was lost: given, or too late.
+"""Finds out what became of the answer to a task whose response was lost: given, or too late.
 
 SWF may carry out a request whose response never arrives. The request is then made again, and refused with
 `UnknownResourceFault`, for the task is closed: by that very answer, or by a timeout. Nobody else can close it, so the

@@ -1,4 +1,4 @@
-"""What other processes print for the executions that this one started: shown in the cell that started them.
+"""Shows what other processes print for the executions that this one started, in the cell that started them.
 
 The engine tells the process that started or resumed an execution that another one has added to its log; what is new
 there is read and shown. That comes a moment later than what is printed here, and line by line.

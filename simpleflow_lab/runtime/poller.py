@@ -116,7 +116,7 @@ class Poller:
 
     @property
     def limit(self) -> int:
-        """How many tasks are handled at once."""
+        """The number of tasks that are handled at once."""
         return self._limit
 
     @limit.setter
@@ -129,12 +129,12 @@ class Poller:
 
     @property
     def thread_count(self) -> int:
-        """How many threads it has."""
+        """The number of its threads."""
         return len(self._threads)
 
     @property
     def busy_count(self) -> int:
-        """How many tasks it handles."""
+        """The number of tasks that it handles."""
         return self._busy
 
     @property

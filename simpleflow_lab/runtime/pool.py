@@ -287,7 +287,7 @@ class WorkerPool:
         )
 
     def _forked_activities(self) -> ForkedActivities:
-        """What runs activities in processes, made when the first one is to be."""
+        """The runner of activities in processes, made when the first one is to run."""
         from simpleflow_lab.runtime.forked.parent import ForkedActivities  # noqa: PLC0415  most run in threads
 
         with self._lock:

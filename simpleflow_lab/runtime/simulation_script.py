@@ -1,4 +1,4 @@
-"""What the world outside does in a simulation: a `Script`, and which of its attempts stands for one that is asked for.
+"""The world outside in a simulation: a `Script`, and which of its attempts stands for one that the code submits.
 
 An attempt is known by the id of its task and by its input. Where the code asks for an id with another input than was
 recorded, as simpleflow's decider does that numbers its tasks anew in each decision, the task of that type is looked for
@@ -26,7 +26,7 @@ SIGNAL: Final = "signal_workflow_execution"
 
 @dataclass(frozen=True, kw_only=True)
 class Attempted:
-    """What becomes of one attempt of an activity task or child execution."""
+    """The outcome of one attempt of an activity task or child execution."""
 
     name: str
     """The name of the type."""
@@ -61,7 +61,7 @@ class Incoming(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What the world outside does."""
+    """The world outside of one simulation: outcomes of attempts, times of decisions, signals and cancel requests."""
 
     attempts: Mapping[str, list[Attempted]]
     """By task id, the attempts in order; the last one that SWF did not refuse stands for further ones."""
@@ -94,7 +94,7 @@ class NextAttempts:
         self._by_input: dict[tuple[str, str | None], deque[Attempted]] | None = None
 
     def take(self, id: str, name: str, input: str | None) -> Attempted | None:
-        """What becomes of the next attempt of this task, of a type of this name; `None` if nothing is known of it."""
+        """The outcome of the next attempt of this task, of a type of this name; `None` if nothing is known of it."""
         attempts = self._script.attempts.get(id, ())
         number = self._taken[id]
         self._taken[id] += 1

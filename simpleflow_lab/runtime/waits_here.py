@@ -1,4 +1,4 @@
-"""What an engine says of the tasks that nobody has taken, in the words of the process that asks.
+"""The engine's account of the tasks that nobody has taken, in the words of the process that asks.
 
 The engine knows a process by its id, and what it defines only once it polls or has started something.
 """
@@ -16,7 +16,7 @@ from simpleflow_lab.swf.event_types import ACTIVITY
 
 
 def waits_seen_here(answer: Mapping[str, Any]) -> Answer:
-    """What `WatchableService.describe_waiting` gives."""
+    """The answer of `WatchableService.describe_waiting`."""
     return {**answer, "tasks": [_seen_here(task) for task in answer["tasks"]]}
 
 

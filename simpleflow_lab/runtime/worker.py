@@ -1,4 +1,4 @@
-"""What a decider and an activity worker have in common: one task list, a state, counts, and how they are stopped.
+"""The common part of a decider and an activity worker: one task list, a state, counts, and how they are stopped.
 
 Rule: whoever is told to stop takes no more tasks. What is in progress is finished first, unless the caller says
 otherwise.
@@ -94,7 +94,7 @@ class Worker(abc.ABC):
 
     @property
     def at_once(self) -> int:
-        """How many tasks it handles at once."""
+        """The number of tasks that it handles at once."""
         return self.poller.limit
 
     @property
@@ -118,17 +118,17 @@ class Worker(abc.ABC):
 
     @property
     def waiting_polls(self) -> int:
-        """How many of its polls wait for a task."""
+        """The number of its polls that wait for a task."""
         return self.poller.thread_count - self.poller.busy_count
 
     @property
     def done(self) -> int:
-        """How many tasks it has completed, and activities that it has canceled."""
+        """The number of tasks that it has completed, and of activities that it has canceled."""
         return self.poller.done
 
     @property
     def failed(self) -> int:
-        """How many activities failed, or how often a decision could not be made."""
+        """The number of activities that failed, or of decisions that could not be made."""
         return self.poller.failed
 
     @property
@@ -285,7 +285,7 @@ def checked_count(count: object) -> int:
 
 
 def _checked_seconds(seconds: object) -> float:
-    """How long to wait, from an argument. Raises `UsageError` for anything else than a time, or `None` for ever."""
+    """The seconds to wait, from an argument. Raises `UsageError` for anything else than a time, or `None` for ever."""
     if seconds is None:
         return math.inf
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:

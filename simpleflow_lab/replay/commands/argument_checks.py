@@ -41,7 +41,7 @@ _PASSES_OTHERS: Final = {"__wrapped__", "__signature__", "add_context_in_kwargs"
 
 
 class _Signature(NamedTuple):
-    """What the signature of a function or class tells."""
+    """The signature of a function or class, as far as it tells."""
 
     whole: inspect.Signature
     least: float

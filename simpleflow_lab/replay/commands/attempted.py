@@ -1,4 +1,4 @@
-"""What activity tasks and child workflow executions have in common.
+"""The common part of activity tasks and child workflow executions.
 
 Others carry them out, so an attempt may fail and be retried; an id stands for one task, however often it is submitted;
 and a running one can only get a cancel *request*.

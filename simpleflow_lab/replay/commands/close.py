@@ -96,7 +96,7 @@ def continuing_refused(run: ReplayedRun, cause: str) -> None:
 
 
 class Closing:
-    """What the author's code may do to close the execution of one run."""
+    """The operations by which the author's code closes the execution of one run."""
 
     def __init__(self, run: ReplayedRun) -> None:
         self._run = run

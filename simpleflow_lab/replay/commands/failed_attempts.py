@@ -1,4 +1,4 @@
-"""What becomes of a task whose attempt failed: the workflow's hook says so, or else the task's retry policy.
+"""Decides on a task whose attempt failed, by the workflow's hook or else by the task's retry policy.
 
 The hook, `Workflow.on_task_failure`, is the author's code and runs like all of it: in a fiber of its own, in the
 decision that first sees the failure, and again in each replay. One that waits while the workflow runs again from its
@@ -44,7 +44,7 @@ _RETRIES: Final = (None, _Decision.none, _Decision.retry_now, _Decision.retry_la
 
 
 class FailureHandling:
-    """What is done about one failed attempt of an activity task or child workflow."""
+    """The handling of one failed attempt of an activity task or child workflow."""
 
     def __init__(
         self,

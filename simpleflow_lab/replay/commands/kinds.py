@@ -118,8 +118,11 @@ class Kinds:
             resolve(command, event)
 
     def begin_own(self, given: Mapping[str, str | None], children: Mapping[str, str], open: Iterable[Command]) -> None:
-        """What a fork inherits ends here. These results are given to the tasks that have none; what else is open is
-        asked for anew, and these children with these inputs."""
+        """Begin with a fork's own events, after those that it inherits.
+
+        These results are given to the tasks that have none; what else is open is commanded anew, and these children
+        with these inputs.
+        """
         run = self._run
         run.given = {**run.given, **given}
         for kind in (ACTIVITY, CHILD) if given else ():

@@ -43,7 +43,7 @@ def _is_same(event: HistoryEvent, command: Command) -> bool:
 
 
 def _arguments(text: str | None) -> str | None:
-    """What the signal carries, as text: other deciders write keys beside the arguments that tell of the run."""
+    """The arguments of the signal, as text: other deciders write keys beside the arguments that tell of the run."""
     value = parse_or_text(text)
     if not isinstance(value, dict) or not {"args", "kwargs"} & value.keys():
         return text

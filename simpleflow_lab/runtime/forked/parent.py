@@ -318,7 +318,7 @@ def _fork(call: Callable[[RunningTask, Storage], Outcome], task: RunningTask) ->
 
 
 def _describe_end(status: int) -> str:
-    """How a process ended, in words, from its wait status."""
+    """The end of a process, in words, from its wait status."""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"ended with exit code {code} before the activity did"

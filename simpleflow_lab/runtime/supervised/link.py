@@ -39,7 +39,7 @@ class SupervisorLink:
         self._pending: list[dict[str, Any]] = []
 
     def work(self) -> Mapping[str, Any] | None:
-        """What the supervisor wants to be served; waits for it. `None` if the supervisor has gone."""
+        """The work that the supervisor gives this process; waits for it. `None` if the supervisor has gone."""
         try:
             while not self._pending:
                 self._pending.extend(self._messages.receive())
@@ -61,7 +61,7 @@ class SupervisorLink:
 
     @property
     def stop(self) -> int:
-        """How much of a stop was asked for, 0 if none."""
+        """The level of the stop that was asked for, 0 if none was."""
         return max(self._signals, self._requested)
 
     def wait(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What supervised processes do, where every process of this user on this machine can read it.
+"""Statuses of supervised processes, where every process of this user on this machine can read them.
 
 Each supervisor keeps one file, in a folder of the user's that nobody else can read, and holds the lock beside it as
 long as it lives. So a file whose lock is free is left over from a supervisor that was killed, and is removed.
@@ -38,7 +38,7 @@ MAX_BYTES: Final = 4_000_000
 
 
 def status_of(worker: Worker) -> dict[str, Any]:
-    """What a decider or an activity worker of this process does, as JSON."""
+    """The status of a decider or an activity worker of this process, as JSON."""
     error = worker.last_error
     return {
         "kind": worker.kind,
@@ -97,13 +97,13 @@ class PublishedStatus:
 
 
 def published() -> list[dict[str, Any]]:
-    """What the supervisors of this user on this machine say, in the order in which they were started."""
+    """The statuses of the supervisors of this user on this machine, in the order in which they were started."""
     found = [status for path in _files() if (status := _read(path)) is not None]
     return sorted(found, key=lambda status: (float(status["since"]), int(status["pid"])))
 
 
 def supervisors_of(address: str, domain: str) -> list[dict[str, Any]]:
-    """What the supervisors say whose processes serve this domain of this store, or of Amazon SWF."""
+    """The statuses of the supervisors whose processes serve this domain of this store, or of Amazon SWF."""
     place = place_of(address)
     return [status for status in published() if status["place"] == place and status["domain"] == domain]
 
@@ -124,7 +124,7 @@ def _files() -> Sequence[Path]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What a supervisor says; `None` if it has ended."""
+    """The status of a supervisor; `None` if it has ended."""
     with _lock_of_another(path) as is_held:
         if not is_held:
             path.unlink(missing_ok=True)

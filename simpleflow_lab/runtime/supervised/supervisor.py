@@ -52,7 +52,7 @@ _TICK: Final = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedWork:
-    """What one process serves."""
+    """The work of one process."""
 
     label: str
     """It in words, for people."""
@@ -172,7 +172,7 @@ class Supervisor:
 
     @property
     def stop_level(self) -> int:
-        """How often `escalate` was called, up to 3."""
+        """The number of calls of `escalate`, up to 3."""
         return self._stop
 
     # -- inside: all of it in the supervisor's thread --
