@@ -119,7 +119,7 @@ class GroupFuture(Future):
 
     @property
     def count_finished_activities(self) -> int:
-        """How many members are finished."""
+        """The number of members that are finished."""
         return sum(future.finished for future in self.futures)
 
     def cancel(self) -> bool:

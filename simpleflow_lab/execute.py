@@ -325,7 +325,7 @@ def _call_elsewhere(
 
 
 def _error_of(details: str) -> ExecutionError:
-    """What was raised there, with its traceback as a note, so that it is shown wherever this error is."""
+    """The error that was raised there, with its traceback as a note, so that it is shown wherever this error is."""
     error = ExecutionError(details)
     found = read_details(details)
     if found is not None and found.traceback:

@@ -91,9 +91,9 @@ class Execution(ExecutionViews):
         )
 
     def quiet_failures(self, workflow: type[workflow.Workflow] | None = None) -> QuietFailures:
-        """What went wrong or came to nothing in it without anybody saying so, each with its line; see
-        `debugger.quiet_failures`. Its history is replayed with the workflow that this process defines for it. Raises
-        `UsageError`."""
+        """The failures in it that nobody reported, and the tasks, signals and results that nothing read, each with its
+        line; see `debugger.quiet_failures`. Its history is replayed with the workflow that this process defines for it.
+        Raises `UsageError`."""
         with self.replay(workflow) as steps:
             return steps.quiet_failures()
 
@@ -113,7 +113,7 @@ class Execution(ExecutionViews):
         return None if run_id is None else Execution(self._pool, workflow_id, run_id, domain=self.domain)
 
     def _decided(self) -> int:
-        """How many decisions are recorded by now."""
+        """The number of decisions that are recorded by now."""
         from simpleflow_lab.debugger.steps import decisions_in
 
         return self._reader.of_events(decisions_in)
@@ -280,10 +280,10 @@ class Execution(ExecutionViews):
         without_retries: bool = False,
         workflow: type[workflow.Workflow] | None = None,
     ) -> WhatIf:
-        """How long it would have taken with `workers` activities at once on each task list, or as many as are given for
-        each; with the durations of tasks multiplied by `scale`, one number or some by id or name; without the attempts
-        that failed and were tried again. It displays itself: the new total and the old one, what was waited for before
-        and after; `gantt()` has both charts.
+        """A simulation of how long it would have taken with `workers` activities at once on each task list, or as many
+        as are given for each; with the durations of tasks multiplied by `scale`, one number or some by id or name;
+        without the attempts that failed and were tried again. It displays itself: the new total and the old one, what
+        was waited for before and after; `gantt()` has both charts.
 
         The workflow's code decides, with the recorded durations and outcomes, at a time that passes by itself: no
         activity runs. With nothing changed it takes as long as it took. See `debugger.what_if`. Raises `UsageError`.

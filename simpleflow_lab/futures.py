@@ -68,7 +68,7 @@ class TimedWaiter(Protocol):
 
 
 class DoneAndNotDone(NamedTuple):
-    """What `wait` gives when it may return before all is done."""
+    """The result of a `wait` that may return before all is done."""
 
     done: list[Future]
     """The futures that are done, in the order they were given."""
@@ -302,7 +302,7 @@ class Future:
 
 
 class AnyOf(Future):
-    """What code waits for when it waits for several futures: `set` closes it when enough of them are done."""
+    """The event for which code waits that waits for several futures: `set` closes it when enough of them are done."""
 
     __slots__ = ("futures",)
 

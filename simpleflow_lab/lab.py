@@ -282,7 +282,7 @@ class Lab(LabWorkers):
 
     @property
     def last_started(self) -> Execution | None:
-        """What `start`, or `fork` or `restart` of an execution, has given last; `None` before."""
+        """The execution that `start`, or `fork` or `restart` of another, has given last; `None` before."""
         return None if self._pool.last_started is None else self._execution(*self._pool.last_started)
 
     def _attach(self, execution: Execution, *, takes_over: bool = True) -> None:

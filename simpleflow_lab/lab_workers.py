@@ -78,8 +78,8 @@ class LabWorkers(ABC):
 
     @property
     def serves(self) -> str:
-        """What is started by itself for task lists that turn up, as `serve` of `Lab` says. It may be set: what runs
-        already goes on. Raises `UsageError`."""
+        """The automatic policy, as `serve` of `Lab`: what is started by itself for task lists that turn up. It may be
+        set: what runs already goes on. Raises `UsageError`."""
         return self._pool.serve
 
     @serves.setter

@@ -45,7 +45,7 @@ _MAX_PART: Final = 200
 
 
 class StepIO:
-    """How much a step reads, or writes. Set `bytes`, `records` and `sampled` (the figures are of a sample)."""
+    """The amount that a step reads, or writes. Set `bytes`, `records` and `sampled` (the figures are of a sample)."""
 
     def __init__(self) -> None:
         self.bytes = 0

@@ -91,8 +91,8 @@ class RecordedExecution(HistoryViews):
         return ReplaySteps(self._history, workflow, workflow_id=workflow_id, run_id=run_id)
 
     def quiet_failures(self, workflow: type[workflow.Workflow] | None = None) -> QuietFailures:
-        """What went wrong or came to nothing in it without anybody saying so; see `debugger.quiet_failures`. Raises
-        `UsageError`."""
+        """The failures in it that nobody reported, and the tasks, signals and results that nothing read; see
+        `debugger.quiet_failures`. Raises `UsageError`."""
         with self.replay(workflow) as steps:
             return steps.quiet_failures()
 
@@ -123,8 +123,9 @@ class RecordedExecution(HistoryViews):
         workflow_id: str = "",
         run_id: str = "",
     ) -> WhatIf:
-        """How long it would have taken with other workers, other durations, or without the attempts that failed and
-        were tried again; see `Execution.what_if`. `workflow`, `workflow_id` and `run_id` are those of `replay`.
+        """A simulation of how long it would have taken with other workers, other durations, or without the attempts
+        that failed and were tried again; see `Execution.what_if`. `workflow`, `workflow_id` and `run_id` are those of
+        `replay`.
 
         Raises `UsageError`, and `DecisionTooLongError` for a `run` that does not wait.
         """

@@ -288,7 +288,7 @@ def with_statuses(pollers: Pollers, workers: Sequence[Worker], supervisors: Sequ
 
 
 def _does(process: Mapping[str, Any], kind: str, task_list: str) -> Mapping[str, Any]:
-    """What is said of a supervised process that polls this task list."""
+    """The words for a supervised process that polls this task list."""
     for each in process["serves"]:
         if (each["kind"], each["taskList"]) == (kind, task_list):
             return cast(Mapping[str, Any], each)
@@ -296,7 +296,7 @@ def _does(process: Mapping[str, Any], kind: str, task_list: str) -> Mapping[str,
 
 
 def _not_serving(process: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is said of a supervised process before it serves: a line for each task list, or one for all."""
+    """The words for a supervised process before it serves: a line for each task list, or one for all."""
     return [
         _nothing_yet(process, name, state=process["state"])
         for name in process["taskLists"] or ("all that its modules define",)

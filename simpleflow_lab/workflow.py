@@ -247,7 +247,7 @@ class Workflow:
 
     @property
     def history_length(self) -> int:
-        """How many events the history has at this decision."""
+        """The number of events of the history at this decision."""
         return len(self.executor.history)
 
     @property

@@ -181,7 +181,7 @@ def arguments_of(value: Any, *, where: str) -> tuple[list[Any], dict[str, Any]]:
 
 
 class Registered(NamedTuple):
-    """How values of one type are encoded and decoded."""
+    """The encoding of values of one type."""
 
     type: type
     """The type itself."""

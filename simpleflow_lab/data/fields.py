@@ -276,7 +276,7 @@ class DeferredFields:
         return text
 
     def take_warnings(self) -> list[str]:
-        """What was changed in values so that JSON holds them, each kind once for each label, since the last call."""
+        """The changes of values for JSON to hold them since the last call, as texts: each kind once for each label."""
         taken, self._warnings = self._warnings, []
         return taken
 

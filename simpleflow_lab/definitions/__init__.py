@@ -1,1 +1,1 @@
-"""What authors have defined in this process: its registries, and which definition is an earlier one made again."""
+"""The definitions of authors in this process: its registries, and which definition is an earlier one made again."""

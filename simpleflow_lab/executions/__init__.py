@@ -1,1 +1,1 @@
-"""What `Lab` and `Execution` ask a service for: how an execution is started, listed, read, waited for."""
+"""The requests of `Lab` and `Execution` to a service: an execution is started, listed, read, waited for."""

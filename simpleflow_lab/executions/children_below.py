@@ -23,7 +23,7 @@ def opened_children(reader: ExecutionReader, folded: FoldedHistory) -> dict[int,
 
 
 def unhandled_below(reader: ExecutionReader, folded: FoldedHistory) -> list[tuple[str, Attempt]]:
-    """What failed in its children, and in theirs, and nobody handled, each with the id of its execution."""
+    """The failures in its children, and in theirs, that nobody handled, each with the id of its execution."""
     return list(_unhandled_down(reader, folded, Budget(), 0))
 
 

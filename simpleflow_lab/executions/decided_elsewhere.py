@@ -1,4 +1,4 @@
-"""What an execution schedules is done by this process, also when another one decides for it.
+"""Starts workers here for what an execution schedules, also when another process decides for it.
 
 A decider starts activity workers for what it schedules (`runtime.pool`). Any process that polls the same task list may
 get the decision instead: on Amazon SWF a poll can't say of which executions, and a store gives decisions to programs of
@@ -26,7 +26,7 @@ LOOK_SECONDS: Final = 1.0
 
 
 class DecidedElsewhere:
-    """What was looked at of one execution, and of those below it."""
+    """The events that were read of one execution, and of those below it."""
 
     def __init__(self, reader: ExecutionReader) -> None:
         self._reader = reader

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ExecutionReader:
-    """What is read of one execution; any thread may read."""
+    """Reads one execution from its service; any thread may read."""
 
     def __init__(self, pool: WorkerPool, workflow_id: str, run_id: str, *, domain: str) -> None:
         """`pool` is what this process does for the service that holds it."""
@@ -139,15 +139,15 @@ class ExecutionReader:
         return time_of(self.service)
 
     def describe(self) -> Mapping[str, Any]:
-        """What SWF says of it: boto3's `describe_workflow_execution`."""
+        """SWF's description of it: boto3's `describe_workflow_execution`."""
         return self.service.describe_workflow_execution(domain=self.domain, execution=self.ids)
 
     def waiting(self) -> Mapping[str, Any]:
-        """What its open tasks wait for, in whichever process."""
+        """The open tasks and what each waits for, in whichever process."""
         return self.service.describe_waiting(domain=self.domain, execution=self.ids)
 
     def reports(self) -> Mapping[str, Any]:
-        """What deciders reported of it and of the executions below it."""
+        """The reports of deciders about it and the executions below it."""
         return self.service.describe_reports(domain=self.domain, execution=self.ids)
 
     @property

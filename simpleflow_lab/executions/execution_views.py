@@ -1,4 +1,4 @@
-"""What a service shows of an execution that it holds: its views, and what it waits for, logs and reports now.
+"""The views of an execution in a service: those of its history, and what it waits for, logs and reports now.
 
 Rule: looking changes nothing, and what starts an execution shows none: views are imported by who looks.
 """
@@ -98,7 +98,7 @@ class ExecutionViews(HistoryViews):
         return self._reader.of_fold(ask)
 
     def metrology(self, *, by: str = "step") -> pd.DataFrame:
-        """What its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.
+        """The bytes and records that its activities read and wrote, as they noted it with `simpleflow_lab.metrology`.
 
         One row per step of each attempt; `by="activity"` sums them up, one row per activity and step. See
         `views.metrology_tables`. Raises `StoreError` if the notes can't be read, `UsageError` for another `by`.
@@ -115,7 +115,8 @@ class ExecutionViews(HistoryViews):
         text: str | None = None,
         tail: int | None = None,
     ) -> ExecutionLog:
-        """What its code printed and logged so far, in whichever process it ran, with task, attempt, time and stream.
+        """The log of its code so far: what it printed and logged, in whichever process, with task, attempt, time and
+        stream.
 
         Only records of a `task`: an activity's id, or the name of its type, or `""` for the workflow's own code; of a
         `source`: `stdout`, `stderr` or a level, as `WARNING`; those that contain a `text`; of these the last `tail`.
@@ -130,7 +131,8 @@ class ExecutionViews(HistoryViews):
     def follow_logs(
         self, *, task: str | None = None, source: str | None = None, text: str | None = None, tail: int | None = None
     ) -> Iterator[ExecutionLog]:
-        """What `logs` gives, at once, and then, until the execution has closed, what is added to it, as it comes."""
+        """The records of `logs`, at once, and then, until the execution has closed, those that are added, as they
+        come."""
         from simpleflow_lab.executions.log_reading import followed_log
 
         return followed_log(self._reader, task=task, source=source, text=text, tail=tail)
@@ -154,7 +156,7 @@ class ExecutionViews(HistoryViews):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the author of its workflow should know: lines that read a clock, draw by chance or take long, values
+        """Warnings for the author of its workflow: lines that read a clock, draw by chance or take long, values
         that JSON holds otherwise than Python does, SWF's limits that come near. On Amazon SWF it is what this process
         knows."""
         return tuple(dict.fromkeys((*self._pool.warnings(self.run_id), *self._reader.reports()["warnings"])))
@@ -165,7 +167,7 @@ class ExecutionViews(HistoryViews):
         return super()._advising(replace(each, to_do=in_domain(each.to_do, self.domain)) for each in lines)
 
     def waiting_for(self) -> Waits:
-        """What it waits for, and what each of its children waits for; empty if it has closed.
+        """The things that it waits for, and those that each of its children waits for; empty if it has closed.
 
         It displays itself as a table; each row is a `views.waiting.Wait`. Of at most 30 executions below it, at
         most 10 levels deep, their own waits are listed.
@@ -176,8 +178,8 @@ class ExecutionViews(HistoryViews):
         return Waits(self._advising(waits_down(self._reader)), now=self.now())
 
     def explain(self) -> Explanation:
-        """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
-        where the time went, and how long the last runs of its workflow took. See `views.explanation`."""
+        """An explanation of it, in at most ten lines: its status and who gave it, what it waits for, what failed, where
+        the time went, and how long the last runs of its workflow took. See `views.explanation`."""
         from simpleflow_lab.executions.typical_run import earlier_runs
         from simpleflow_lab.executions.waits_below import polling_of, waits_down
         from simpleflow_lab.views.explanation import Explanation, explain
@@ -196,7 +198,7 @@ class ExecutionViews(HistoryViews):
         return Explanation(self._advising(lines))
 
     def waits_in_short(self) -> str:
-        """What it waits for in a few words, as `signal go, 3 activities`; empty if it has closed.
+        """The things that it waits for in a few words, as `signal go, 3 activities`; empty if it has closed.
 
         It is made of what SWF says of an execution without its history, and so costs the same however long that is.
         """
@@ -231,8 +233,8 @@ class ExecutionViews(HistoryViews):
         return opened_children(self._reader, folded)
 
     def unhandled_attempts(self) -> tuple[Sequence[Attempt], Sequence[tuple[str, Attempt]]]:
-        """What `unhandled_failures` has once it has closed, as records: its own, and those in its children, each with
-        the child's workflow id."""
+        """The failures of `unhandled_failures` once it has closed, as records: its own, and those in its children, each
+        with the child's workflow id."""
         if not self._reader.of_events(have_failure_or_child):
             return (), ()  # as of most: nothing is folded for them
         folded = self._folded()
@@ -254,15 +256,16 @@ class ExecutionViews(HistoryViews):
         return self._pool.is_stopped
 
     def describe(self) -> Mapping[str, Any]:
-        """What SWF says of it: boto3's `describe_workflow_execution`."""
+        """SWF's description of it: boto3's `describe_workflow_execution`."""
         return self._reader.describe()
 
     def progress(self) -> Progress:
-        """How many of its tasks wait, run, completed and failed, and how far the activities are that run here."""
+        """The numbers of its tasks that wait, run, completed and failed, and how far the activities are that run
+        here."""
         return progress_of(self._reader)
 
     def _why_open(self) -> str:
-        """What it waits for, in words: its service, if that does not answer."""
+        """The things that it waits for, in words: its service, if that does not answer."""
         from simpleflow_lab.executions.waits_below import waits_with
         from simpleflow_lab.views.waiting import phrase
 
@@ -273,8 +276,8 @@ class ExecutionViews(HistoryViews):
             return str(error)
 
     def _unhandled_before(self, reason: str | None, details: str | None = None) -> str:
-        """What neither it nor its children handled, and what this reason and these details do not name, in words;
-        nothing of what can't be read now."""
+        """The failures that neither it nor its children handled, and that this reason and these details do not name, in
+        words; nothing of what can't be read now."""
         from simpleflow_lab.views.outcome_lines import unhandled_before
 
         try:

@@ -29,7 +29,7 @@ def read_log(
 def followed_log(
     reader: ExecutionReader, *, task: str | None, source: str | None, text: str | None, tail: int | None
 ) -> Iterator[ExecutionLog]:
-    """What `read_log` gives, and then, until the execution has closed, what is added to it."""
+    """The records of `read_log`, and then, until the execution has closed, those that are added."""
     after, first, closed = 0, True, False
     while not closed:
         closed = reader.is_closed  # before its log is read: what it wrote is there then

@@ -1,4 +1,4 @@
-"""How many executions below another one are read, and how deep: whoever asks waits for each of them."""
+"""The most executions below another one that are read, and how deep: whoever asks waits for each of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_DEPTH: Final = 10
 
 
 class Budget:
-    """How many more executions may be read."""
+    """The number of executions that may still be read."""
 
     def __init__(self) -> None:
         self._left = MAX_CHILDREN

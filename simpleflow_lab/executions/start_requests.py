@@ -1,4 +1,4 @@
-"""What an execution is started with: its workflow, its input and SWF's options, checked before anything is sent.
+"""The request that starts an execution: its workflow, its input and SWF's options, checked before anything is sent.
 
 Rule: whatever SWF would refuse of a start is refused here, in one line that names the option.
 """

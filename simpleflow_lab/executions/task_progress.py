@@ -1,4 +1,4 @@
-"""How far an execution is, in numbers."""
+"""The progress of an execution, in numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _JUST_NOW: Final = 1.0
 
 
 class Progress(NamedTuple):
-    """How far an execution is: numbers of activity tasks, child executions, lambdas and timers, all attempts of one as
+    """The numbers of activity tasks, child executions, lambdas and timers by their states, all attempts of one as
     one."""
 
     status: str
@@ -44,7 +44,7 @@ class Progress(NamedTuple):
 
 
 def progress_of(reader: ExecutionReader) -> Progress:
-    """How many of its tasks wait, run, completed and failed, and how far the activities are that run here."""
+    """The numbers of its tasks that wait, run, completed and failed, and how far the activities are that run here."""
     from simpleflow_lab.executions.waits_below import waits_with
     from simpleflow_lab.views.waiting import phrase, reasons
 

@@ -18,7 +18,7 @@ _PAGE: Final = 50
 
 
 def earlier_runs(reader: ExecutionReader, folded: FoldedHistory) -> EarlierRuns:
-    """How long they took; if this execution takes clearly longer, with the critical path of a usual one."""
+    """The durations of earlier runs; if this execution takes clearly longer, with the critical path of a usual one."""
     started = folded.history[0]
     if forked_from(started.attributes) is not None:
         return EarlierRuns(seconds=[])

@@ -1,4 +1,4 @@
-"""What an execution waits for, and what those below it wait for, each in its own history.
+"""The waits of an execution and of those below it, each in its own history.
 
 Rule: of a tree of executions only so many are read, and only so deep: see `reading_budget`.
 """
@@ -22,7 +22,7 @@ MAX_RUNS: Final = 20
 
 
 def waits_down(reader: ExecutionReader) -> Iterator[Wait]:
-    """What it waits for, and after each child what that one waits for."""
+    """The waits of the execution, and after each child those of that one."""
     return _waits_down(reader, 0, Budget())
 
 
@@ -38,7 +38,7 @@ def waits_with(reader: ExecutionReader, folded: FoldedHistory, known: Mapping[st
 
 
 def polling_of(reader: ExecutionReader) -> Polling:
-    """How many activities run at once on each task list, in all processes that its service knows."""
+    """The number of activities that run at once on each task list, in all processes that its service knows."""
     pool = reader.pool
     instance = pool.context.session.instance
     here = {worker.task_list: worker.at_once for worker in pool.activity_workers_that_poll()}

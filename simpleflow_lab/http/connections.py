@@ -47,7 +47,7 @@ _TIMEVAL: Final = struct.Struct("ll")
 
 
 class ResponseError(Exception):
-    """What was sent back is not a response that can be read; the message says why."""
+    """The bytes that were sent back are not a response that can be read; the message says why."""
 
 
 class _Connection:
@@ -103,7 +103,7 @@ class _Connection:
         return status, b"".join(parts), closes
 
     def _receive(self, most: int, wait_on: WaitOn | None = None) -> bytes:
-        """What comes next, at most so many bytes; none if the server has closed the connection."""
+        """The next bytes that come, at most so many; none if the server has closed the connection."""
         began = time.monotonic()
         while True:
             try:

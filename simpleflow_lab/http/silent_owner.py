@@ -1,4 +1,4 @@
-"""What a process says while the owner of a store does not answer, and how long it waits.
+"""Tells a person that the owner of a store does not answer, and says how long a caller waits.
 
 The owner may be stopped (Ctrl-Z, SIGSTOP), or one of its threads may keep the interpreter for itself. A request that
 was sent to it will be carried out when it goes on, so it must not be sent a second time.

@@ -1,4 +1,4 @@
-"""What both ends of the loopback endpoint agree on: the names of Amazon SWF's 39 operations, those of our own, limits.
+"""Names and limits that both ends of the loopback endpoint share: Amazon SWF's 39 operations, and those of our own.
 
 Rule: an operation of our own has a target namespace of its own, so that no SWF client can meet it.
 """

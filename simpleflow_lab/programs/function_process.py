@@ -113,7 +113,7 @@ def _nowhere(details: str | None) -> None:
 
 
 def _arguments(options: argparse.Namespace) -> Mapping[str, Any]:
-    """What a person says."""
+    """The arguments of the function, as a person gives them: from an option, a descriptor or standard input."""
     if options.arguments_json_fd is not None:
         with os.fdopen(options.arguments_json_fd, encoding="utf-8") as file:
             text = file.read()
@@ -124,7 +124,7 @@ def _arguments(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _request(fd: int, others: Sequence[int], name: str, *, kill_children: bool) -> tuple[Any, Mapping[str, Any]]:
-    """What the parent sent. It keeps its end open: when that is closed, it is gone."""
+    """The request that the parent sent. It keeps its end open: when that is closed, it is gone."""
     _end_with_parent(kill_children=kill_children)
     for own in (fd, *others):
         os.set_inheritable(own, False)

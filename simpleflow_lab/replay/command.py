@@ -245,7 +245,7 @@ CLOSE_KIND: Final = "close"
 
 
 def closed_with(attributes: Mapping[str, Any]) -> str | None:
-    """The content of a close, from the attributes of its decision or event: the result, the reason or the next input."""
+    """The content of a close, from the attributes of its decision or event: the result, the reason, the next input."""
     return next((str(attributes[name]) for name in ("result", "reason", "input") if attributes.get(name)), None)
 
 

@@ -219,7 +219,7 @@ class Replay:
         return () if self.workflow.determinism == "off" else impurities_of(self.workflow)
 
     def take_warnings(self) -> list[str]:
-        """The warnings for the author since the last call: of values that the code passed or returned, of SWF's limits."""
+        """The warnings since the last call: of values that the code passed or returned, and of SWF's limits."""
         near_limits, self._near_limits = self._near_limits, {}
         return [*self._run.fields.take_warnings(), *near_limits]
 

@@ -49,7 +49,7 @@ WAIT_FOR_POLL_SECONDS: Final = 10.0
 
 
 class _Kind(NamedTuple):
-    """What one of the clients is fit for."""
+    """The settings of one of the clients."""
 
     read_timeout: int
     """Seconds."""

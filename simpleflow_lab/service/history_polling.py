@@ -87,7 +87,7 @@ class HistoryPolling(DelegatingService):
         return {}
 
     def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
-        """What the deciders of this process reported."""
+        """The reports of the deciders of this process."""
         return self._reports.describe((domain, execution["workflowId"], execution["runId"]), self._parent_of)
 
     def retry_decision(self, *, domain: str, execution: Structure) -> Answer:

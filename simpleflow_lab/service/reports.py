@@ -1,4 +1,4 @@
-"""What deciders report of executions beside their decisions: why none can be made for now, and warnings for the author.
+"""Reports of deciders beside their decisions: why none can be made for now, and warnings for the author.
 
 Deciders know it first, and everybody who looks at the execution should: so whoever runs the engine keeps it, within a
 bound, and in memory only. What outlasts the engine is reported again, to the next one, by the process that knows it.
@@ -113,7 +113,7 @@ class Reports:
             self._empty()
 
     def describe(self, run: RunName, parent_of: ParentOf) -> dict[str, Any]:
-        """What is known of a run, as `WatchableService.describe_reports` has it."""
+        """The reports about a run, as `WatchableService.describe_reports` has it."""
         if self.is_empty:
             return {"decisionErrors": [], "warnings": []}
         with self._lock:

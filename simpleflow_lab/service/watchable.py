@@ -1,4 +1,4 @@
-"""What runtime needs of a service beside SWF's operations: to wait for a history, to have a session, to be closed.
+"""The operations of a service that runtime needs beside SWF's: to wait for a history, to have a session, to be closed.
 
 Rule: every service that a Lab may use has these methods: the embedded engine by itself, any other through
 `service.history_polling`.
@@ -29,7 +29,7 @@ class ActivityAnswer(TypedDict):
 
 
 class ClientRecord(TypedDict):
-    """What a process says of itself when it opens a session, and of what has changed when it keeps one."""
+    """The facts that a process reports when it opens a session, and those that have changed when it keeps one."""
 
     pid: NotRequired[int]
     """Its process id."""
@@ -122,7 +122,7 @@ class WatchableService(SWFService, Protocol):
         ...
 
     def describe_reports(self, *, domain: str, execution: Structure) -> Answer:
-        """What deciders reported of an open execution and of those below it: `decisionErrors` and `warnings`.
+        """The reports of deciders about an open execution and those below it: `decisionErrors` and `warnings`.
 
         Each of `decisionErrors` has `execution`, `error`, `message`, `endsWait`, `since` and `pid`; that of the
         execution itself comes first, then those of its children, of their children, …; `warnings` are its own texts.

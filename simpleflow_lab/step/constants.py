@@ -1,4 +1,4 @@
-"""How the two activities run that read and write the notes of steps done."""
+"""Constants of the two activities that read and write the notes of steps done."""
 
 from __future__ import annotations
 

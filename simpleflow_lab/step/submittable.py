@@ -154,7 +154,7 @@ class Step(SubmittableContainer):
                 return
 
     def _parts(self, workflow: Any, *, done: list[str]) -> list[Task | SubmittableContainer]:
-        """What this step submits, in this order."""
+        """The tasks that this step submits, in this order."""
         forced, skipped = workflow.get_forced_steps(), workflow.get_skipped_steps()
         parts = canvas.Chain()
         if rules.will_run(self.step_name, forced=forced, skipped=skipped, done=done, force=self.force):

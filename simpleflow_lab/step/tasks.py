@@ -75,7 +75,7 @@ def _bucket(named: str | None) -> str | None:
 
 
 def _folder(bucket: str | None, path: str) -> str:
-    """What the keys of this path's notes start with. Ends with a slash: "runs" is not "runs2"."""
+    """The prefix of the keys of this path's notes. Ends with a slash: "runs" is not "runs2"."""
     inside = path if path.endswith("/") or not path else f"{path}/"
     return inside if bucket is not None else f"{_USE}/{inside}"
 

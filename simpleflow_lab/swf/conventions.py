@@ -80,7 +80,7 @@ _LOSS_TEXTS: Final = {
 
 
 def deaths_of(identity: str | None) -> int:
-    """How many processes in a row have died deciding a decision task, by the identity of its start."""
+    """The number of processes in a row that have died deciding a decision task, by the identity of its start."""
     if not identity or DEATHS_KEY not in identity:
         return 0
     try:

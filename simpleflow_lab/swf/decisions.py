@@ -99,7 +99,7 @@ class ActivityTask(TypedDict, total=False):
 
 
 class _Run(TypedDict, total=False):
-    """What a child and the next run of an execution have in common."""
+    """The common attributes of a child and the next run of an execution."""
 
     input: str | None
     task_list: str | None

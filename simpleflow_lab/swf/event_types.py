@@ -39,7 +39,7 @@ UNKNOWN: Final = "unknown"
 
 
 class Find(NamedTuple):
-    """How an event finds its entity."""
+    """The way in which an event finds its entity."""
 
     follows: str | None = None
     """The attribute that holds the id of an earlier event of the entity."""

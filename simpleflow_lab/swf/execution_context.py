@@ -1,4 +1,4 @@
-"""What our deciders write into the `executionContext` of a decision: what the code waits for that no event shows.
+"""The `executionContext` that our deciders write into a decision: what the code waits for that no event shows.
 
     {"waiting_signals": ["go"],
      "simpleflow_lab": {"max_parallel": [[4, 96]], "open_activities": 12, "unhandled_failures": ["load-1"]}}
@@ -34,7 +34,7 @@ MAX_SIGNALS: Final = 200
 
 
 class ContextWaits(NamedTuple):
-    """What the code waits for, as the latest decision wrote it down."""
+    """The waits of the code, as the latest decision wrote them down."""
 
     signals: tuple[str, ...] = ()
     """Names of signals."""
@@ -47,7 +47,7 @@ class ContextWaits(NamedTuple):
 
 
 def waits_in(context: str | None) -> ContextWaits:
-    """What this execution context says that the code waits for."""
+    """The waits of the code that this execution context names."""
     if not context:
         return ContextWaits()
     try:
@@ -83,7 +83,7 @@ def latest_context(events: Iterable[HistoryEvent]) -> str | None:
 
 
 def reused_by(history: Sequence[HistoryEvent]) -> int | None:
-    """How many results the fork with this history has reused so far; `None` if nobody has said so."""
+    """The number of results that the fork with this history has reused so far; `None` if nobody has said so."""
     return waits_in(latest_context(reversed(history))).reused
 
 

@@ -1,4 +1,4 @@
-"""What the start of a fork says: from which execution it was forked, where, and what it inherits.
+"""The start of a fork: from which execution it was forked, where, and what it inherits.
 
 A fork is an execution whose input holds, beside the arguments of `run`, what the execution that it was forked from had
 recorded before a point. It stands under upstream's key `__extra`, which no workflow's code sees. So the first event of
@@ -79,7 +79,7 @@ def words_of_fork(origin: ForkedFrom, history: Sequence[HistoryEvent]) -> str:
 
 
 def forked_from(started: Mapping[str, Any]) -> ForkedFrom | None:
-    """What the attributes of a `WorkflowExecutionStarted` say of a fork; `None` if it is none."""
+    """The origin of a fork, from the attributes of its `WorkflowExecutionStarted`; `None` if it is none."""
     text = started.get("input")
     if not isinstance(text, str) or KEY not in text or not text.startswith("{"):
         return None
