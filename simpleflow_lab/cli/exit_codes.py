@@ -18,7 +18,7 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """How a command went."""
+    """The result of a command, as its exit code."""
 
     DONE = 0
     FAILED = 1

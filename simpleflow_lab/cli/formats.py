@@ -29,7 +29,7 @@ _COLORS: Final[Mapping[str, str]] = {
 
 
 class _Style(NamedTuple):
-    """How a listing is written."""
+    """The format in which a listing is written."""
 
     header: bool
     color: bool

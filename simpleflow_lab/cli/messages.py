@@ -30,7 +30,7 @@ def one_line(error: object) -> str:
 
 
 def program(session: Session) -> str:
-    """How a command on the store of this session begins."""
+    """The first words of a command on the store of this session."""
     return shlex.join([PROGRAM] if session.store is None else [PROGRAM, "--store", session.store])
 
 

@@ -1,4 +1,4 @@
-"""What helps, as commands of a shell.
+"""Advice as commands of a shell.
 
 Explanations and comparisons name calls of Python, for they are made for notebooks first. Here each call that a command
 can do is replaced by the command, and one that only Python can do is left out. A notebook without a name for the
@@ -27,7 +27,7 @@ _ADVISING: Final = ("what helps", "what to do")
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """How commands of a shell name an execution, and others of its domain."""
+    """The words by which commands of a shell name an execution, and others of its domain."""
 
     workflow_id: str = ""
     domain: str | None = None
@@ -47,12 +47,12 @@ class Named:
 
     @property
     def option(self) -> list[str]:
-        """What names the domain for a command about no execution."""
+        """The option that names the domain for a command about no execution."""
         return [] if self.domain is None else ["--domain", self.domain]
 
 
 def named_in_shell(execution: AnyExecution) -> Named:
-    """How a command names an execution, of a store or from a file."""
+    """The words by which a command names an execution, of a store or from a file."""
     path = getattr(execution, "path", None)
     if path is not None or not execution.workflow_id:
         return Named(path=path)
@@ -84,7 +84,7 @@ def in_shell(line: ExplanationLine, execution: Named, program: str = PROGRAM) ->
 
 
 def as_commands(to_do: str, execution: Named, program: str = PROGRAM) -> str:
-    """What helps, with each call as the command that does it; empty if there is a call that no command does.
+    """The advice with each call as the command that does it; empty if there is a call that no command does.
 
     `program` is how each command begins, as `simpleflow --store shop.sqlite`.
     """

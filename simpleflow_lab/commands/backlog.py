@@ -111,7 +111,7 @@ def _task_lists_of(lab: Lab, domain: str, ids: Mapping[str, str]) -> Iterable[st
 
 
 def _backlog(lab: Lab, domain: str, task_list: str) -> tuple[int, int]:
-    """How many decision tasks and activity tasks wait there."""
+    """The numbers of decision tasks and activity tasks that wait there."""
     name = {"name": task_list}
     decisions = lab.service.count_pending_decision_tasks(domain=domain, taskList=name)["count"]
     activities = lab.service.count_pending_activity_tasks(domain=domain, taskList=name)["count"]

@@ -30,7 +30,7 @@ class ExecutionsCompared(ListingRecord):
     """The one that it is held against."""
 
     def comparison(self) -> Comparison:
-        """What is different in it, seen from the other one."""
+        """The differences of it from the other one."""
         return self.execution.compare(self.other)
 
     def listing(self) -> Listing:
@@ -48,7 +48,7 @@ class ExecutionsCompared(ListingRecord):
 def compare(
     session: Session, one: str, other: str | None, run_id: str | None, other_run_id: str | None, domain: str | None
 ) -> ExecutionsCompared:
-    """What is different in an execution, seen from an OTHER one: the first task that differs, and what took longer.
+    """Compare an execution with an OTHER one: the first task that differs, and what took longer.
 
     Either may be a history in a file, as ./history.json. Without OTHER it is the last execution of the same workflow
     that completed before this one started, or with --other-run-id another run of the same id.

@@ -32,7 +32,7 @@ _COLUMNS: Final = {"check": Kind.TEXT, "state": Kind.TEXT, "finding": Kind.TEXT,
 
 
 class Finding(NamedTuple):
-    """What one check found."""
+    """The finding of one check."""
 
     check: str
     """What was checked."""
@@ -64,7 +64,7 @@ class Diagnosis(ListingRecord):
 @click.command("doctor")
 @click.pass_obj
 def doctor(session: Session) -> Diagnosis:
-    """What is configured, what can be reached, what is allowed; and what to do about what is not.
+    """Check what is configured, what can be reached, what is allowed; and say what to do about what is not.
 
     The exit code is 1 if something does not work. Nothing is written, and a store that is not there is not made.
     """
@@ -175,7 +175,7 @@ def _to_do_for(address: str) -> str:
 
 
 def _allowed(lab: Lab) -> Iterator[Finding]:
-    """What the service allows and what it has, by calls that only read."""
+    """The findings about what the service allows and what it has, by calls that only read."""
     ever: dict[str, Any] = {"domain": lab.domain, "startTimeFilter": {"oldestDate": 0}}
     calls: dict[str, Callable[[], Any]] = {
         "ListDomains": lab.domains,

@@ -37,7 +37,7 @@ Infos = tuple[Mapping[str, Any], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """What an execution must be to be listed. What is `None` says nothing."""
+    """The criteria for an execution to be listed. One that is `None` says nothing."""
 
     status: str = "all"
     """`open`, `closed` or `all`."""

@@ -160,7 +160,7 @@ def _opened(session: Session, file: str) -> RecordedExecution:
 @target_or_file_parameters
 @click.pass_obj
 def info(session: Session, target: Target) -> ExecutionInfo:
-    """What an execution is: its workflow, ids, tags, time and input; of an open one, what it waits for."""
+    """Show an execution: its workflow, ids, tags, time and input; of an open one, what it waits for."""
     execution = execution_of(session, target)
     return ExecutionInfo(execution=execution, waits=execution.waiting_for().listing())
 
@@ -252,7 +252,7 @@ class ExecutionLogs(ListingRecord):
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until the execution has closed.")
 @click.pass_obj
 def logs(session: Session, /, target: Target, follow: bool, **selection: Any) -> ExecutionLogs:
-    """What the code of an execution printed and logged, with time, task, attempt and stream.
+    """Show what the code of an execution printed and logged, with time, task, attempt and stream.
 
     Amazon SWF keeps none of it: there it is only what ran in this process.
     """

@@ -1,4 +1,4 @@
-"""What commands are called elsewhere: by schedulers, container tools, other workflow systems, and in notebooks.
+"""Names of commands elsewhere: by schedulers, container tools, other workflow systems, and in notebooks.
 
 Who types such a name is told the one that it has here.
 
@@ -49,7 +49,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
 
 
 def here(name: str, known: Iterable[str]) -> str | None:
-    """What a command of this name is called here, of those that are known; `None` if that can't be told.
+    """The name here of a command of this name, of those that are known; `None` if that can't be told.
 
     `workflow.ls` and `ls` are both `workflow.list`; of another noun a command is meant only if that has it.
     """

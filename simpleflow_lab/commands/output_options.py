@@ -32,7 +32,7 @@ class _Columns(click.ParamType):  # type: ignore[type-arg]  # generic since clic
     name = "a,b"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What is to be offered in this place; `shell_completion` finds the words for it."""
+        """The kind of words to be offered in this place; `shell_completion` finds the words for it."""
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="columns", ctx=ctx, param=param)]
@@ -136,7 +136,7 @@ def _refuse_in_a_notebook(session: Session, given: Mapping[str, Any]) -> None:
 
 
 def default_output() -> Output:
-    """How answers are shown if the command line doesn't say. Raises `UsageError` for a format in the environment."""
+    """The format of answers if the command line doesn't say. Raises `UsageError` for a format in the environment."""
     format = settings.read("format") or FORMATS[0]
     if format not in FORMATS:
         raise UsageError(f"SIMPLEFLOW_FORMAT is {format!r}: it can be {', '.join(FORMATS)}")

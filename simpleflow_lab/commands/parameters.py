@@ -43,7 +43,7 @@ class Word(_Type):
         self.name = name
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What is to be offered in this place; `shell_completion` finds the words for it."""
+        """The kind of words to be offered in this place; `shell_completion` finds the words for it."""
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type=self.name, ctx=ctx, param=param)]

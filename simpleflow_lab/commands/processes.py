@@ -89,7 +89,7 @@ class Stopped(Done):
 
 
 def facts_of(address: str, domain: str | None) -> dict[str, Any]:
-    """What a supervisor says of itself: the place and the domain that its processes serve. Raises `UsageError`."""
+    """The facts that a supervisor publishes: the place and the domain that its processes serve. Raises `UsageError`."""
     from simpleflow_lab.runtime.connection import MEMORY, chosen_domain
     from simpleflow_lab.runtime.supervised.statuses import place_of
 
@@ -143,7 +143,7 @@ def _supervised(
 
 
 def _lists(work: Mapping[str, Any]) -> str:
-    """What a process serves, in words: its task lists, or else its modules."""
+    """The work of a process, in words: its task lists, or else its modules."""
     return ", ".join(work["taskLists"]) or ", ".join(work["modules"])
 
 
@@ -254,7 +254,7 @@ def activity_work(
     pre: Sequence[str],
     post: Sequence[str],
 ) -> dict[str, Any]:
-    """What a process that runs activities is told."""
+    """The instructions for a process that runs activities."""
     from simpleflow_lab.runtime.worker import ACTIVITY_WORKER
 
     return {

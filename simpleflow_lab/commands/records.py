@@ -1,4 +1,4 @@
-"""What a command answers: a record, which shell and notebook show, each in its own way.
+"""Records, which commands give, and which shell and notebook show, each in its own way.
 
 A new command is one function and one record, side by side in the module of its noun, and a line in `MODULES` of
 `command_table`. The module imports at its top what defines the command; what runs it, such as `lab` and the views, is

@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Repair(NamedTuple):
-    """What `--repair` and `--force-activities` say."""
+    """The options `--repair` and `--force-activities`."""
 
     workflow_id: str
     run_id: str | None
@@ -30,7 +30,7 @@ class Repair(NamedTuple):
 
     @classmethod
     def typed(cls, repair: str | None, anew: str | None, *, has_input: bool) -> Repair | None:
-        """What was typed; `None` without `--repair`. Raises `UsageError`."""
+        """The options as they were typed; `None` without `--repair`. Raises `UsageError`."""
         if repair is None:
             if anew is not None:
                 raise UsageError("--force-activities goes with --repair: it says what else runs again")

@@ -1,4 +1,4 @@
-"""What a supervised process does: import the modules, start the deciders or activity workers, and stop when told to.
+"""The program of a supervised process: imports the modules, starts deciders or activity workers, stops when told to.
 
 Rule: it ends only when what it has in progress is finished, unless it is told to cancel that. On Amazon SWF a poll
 that waits is in progress, too: a task that it is given would be lost until its timeout.

@@ -60,7 +60,7 @@ def _notify(text: str) -> None:
 
 
 class Session:
-    """What the commands of a shell or a notebook share."""
+    """The state that the commands of a shell or a notebook share."""
 
     def __init__(
         self,

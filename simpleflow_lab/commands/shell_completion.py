@@ -1,4 +1,4 @@
-"""How a shell asks what may stand in a place of the command line, and how it is told: click's way, with what it lacks.
+"""Completion in a shell: what may stand in a place of the command line, click's way, with what it lacks.
 
 click offers nothing for a value that begins with `-`, as in `--sort=-started`; loses `--sort=` in zsh and fish, and in
 bash the command behind `--format=json`. Its script for fish cuts a value at the comma. That for bash puts a value on
@@ -24,10 +24,10 @@ def _words(item: CompletionItem) -> list[CompletionItem]:
 
 
 class _Complete(ShellComplete):
-    """What the three have in common."""
+    """The common part of the three shells."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
-        """What may stand there; see `ShellComplete`."""
+        """The words that may stand there; see `ShellComplete`."""
         # bash divides `--sort=x` in three words, the other shells leave it as one.
         args = [word for before, word in zip(["", *args], args, strict=False) if word != "=" or before[:2] != "--"]
         typed = "" if incomplete == "=" else incomplete

@@ -1,4 +1,4 @@
-"""What a shell offers while a person types: domains, ids of executions and of tasks, and columns, of the store.
+"""Words that a shell offers while a person types: domains, ids of executions and of tasks, and columns, of the store.
 
 Rule: to complete a word makes no store, runs no code of a workflow, and says nothing: what can't be had is not
 offered. Amazon is not asked, for a person waits at the keyboard.
@@ -58,7 +58,7 @@ def _columns(ctx: click.Context, incomplete: str) -> list[str]:
 
 
 def _from_store(ctx: click.Context, look: Callable[[Session], Iterable[str]]) -> list[str]:
-    """What is found in the store of the command line; nothing where it can't be had."""
+    """The words from the store of the command line; none where it can't be had."""
     from simpleflow_lab.runtime.connection import missing_store
 
     session = Session(tell=lambda text: None)

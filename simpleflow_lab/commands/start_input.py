@@ -74,7 +74,7 @@ def _arguments_by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    """What a typed text means: its JSON, or the text itself if that is none.
+    """The value of a typed text: its JSON, or the text itself if that is none.
 
     Raises `UsageError` for what is meant as JSON and is none: what begins as an array, object or string, and numbers.
     """

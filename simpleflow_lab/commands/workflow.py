@@ -79,7 +79,7 @@ def _outcomes(outcomes: Sequence[Outcome]) -> Listing:
 
 
 def outcome_of(session: Session, execution: Execution, *, wait: bool) -> Outcome:
-    """What becomes of an execution, after it has closed if `wait`. An interrupt goes through, and leaves it open."""
+    """The outcome of an execution, after it has closed if `wait`. An interrupt goes through, and leaves it open."""
     session.last = execution
     if not wait:
         return Outcome(execution=execution, finished=False)

@@ -261,7 +261,7 @@ class _Checking:
 
     @property
     def _place(self) -> tuple[Replay | None, int]:
-        """How far it has come."""
+        """The place that it has reached."""
         replay = self._replaying
         return replay, 0 if replay is None else replay.decided_for
 

@@ -1,4 +1,4 @@
-"""How much of SWF's limits one decision takes."""
+"""The size of a decision, beside SWF's limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Budgets(NamedTuple):
-    """How much of SWF's limits a decision takes."""
+    """The size of one decision, with the limits."""
 
     decisions: int
     """Decisions of its answer; SWF takes `max_decisions`."""

@@ -1,4 +1,4 @@
-"""What is different between two steps: futures, local variables, where the code waits, commands.
+"""Differences between two steps: in futures, local variables, where the code waits, commands.
 
 Rule: every text is one line, bounded, and not escaped; it displays itself escaped.
 """

@@ -206,7 +206,7 @@ def _check_children(pool: WorkerPool, domain: str, planner: Planner) -> None:
 
 
 def inherited_runs(started: HistoryEvent, fields: Fields) -> list[InheritedRun]:
-    """What the execution with this first event inherits itself; nothing if it is no fork. Raises `StoreError`."""
+    """The runs that the execution with this first event inherits itself; none if it is no fork. Raises `StoreError`."""
     origin = forked_from(started.attributes)
     return [] if origin is None else from_text(fields.text(origin.inherited) or "")
 

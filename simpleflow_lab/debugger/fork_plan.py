@@ -1,4 +1,4 @@
-"""What a fork inherits, chosen from the history that it is forked from.
+"""Chooses what a fork inherits from the history that it is forked from.
 
 Two kinds of point. Before a *decision*: everything that this decision saw is inherited, and nothing after it. At a
 *task*: that task runs again, with what the code does because of it; everything else that was recorded is inherited,
@@ -53,7 +53,7 @@ class ChildRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ForkPlan:
-    """What a fork inherits."""
+    """The runs and results that a fork inherits."""
 
     runs: Sequence[InheritedRun]
     """The oldest first; the last one is of the run that is forked."""
@@ -133,7 +133,7 @@ class Planner:
         replace: Mapping[str, str],
         anew: Iterable[str] = (),
     ) -> ForkPlan:
-        """What a fork inherits that begins at this point, with these results, as fields by task id, in place of those
+        """The plan of a fork that begins at this point, with these results, as fields by task id, in place of those
         that were recorded.
 
         `at` is the number of a decision, a task or tasks, `FIRST_FAILURE`, or `None`: the first failure of a run that

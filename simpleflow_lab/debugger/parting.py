@@ -20,7 +20,7 @@ _OF_OTHERS: Final = frozenset({CHILD, EXTERNAL_SIGNAL, EXTERNAL_CANCEL})
 
 
 def view_of(record: DecisionRecord, history: History) -> tuple[Any, ...]:
-    """What a decision saw and commanded, in a form that equals that of another run."""
+    """The events that a decision saw, and its commands, in a form that equals that of another run."""
     seen = tuple(_event(event, history) for event in record.events if event.row.entity != DECISION_TASK)
     commanded = tuple(_command(command) for command in record.commands)
     return seen, commanded, record.error is None

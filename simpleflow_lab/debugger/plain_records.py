@@ -36,7 +36,7 @@ def is_tuple(kind: type) -> bool:
 
 
 def values_of(record: Any) -> dict[str, Any]:
-    """What a record that is no tuple holds, by name."""
+    """The values of a record that is no tuple, by name."""
     found: dict[str, Any] = object.__getattribute__(record, "__dict__")
     return found
 

@@ -1,4 +1,4 @@
-"""What went wrong in an execution, or came to nothing, without anybody saying so.
+"""Quiet failures: what went wrong in an execution, or came to nothing, without anybody saying so.
 
 ==================  ==================================================================================================
 kind                what it is

@@ -134,7 +134,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
 
     @property
     def advice(self) -> str | None:
-        """How open executions that differ can finish: both ways in the code, told apart by `patched`."""
+        """The advice for open executions that differ to finish: both ways in the code, told apart by `patched`."""
         first = next((check for check in self.different if check.is_open and (check.recorded or check.now)), None)
         if first is None:
             return None

@@ -1,4 +1,4 @@
-"""What a recorded execution says of the world outside: the `Script` of a simulation that repeats it.
+"""Makes of a recorded execution the `Script` of the world outside, for a simulation that repeats it.
 
 A history has its times in milliseconds, in which much can happen: which of two tasks came first, and whether a decision
 still saw it, is known by the order of the events. So each event gets a time in nanoseconds that keeps that order, and
@@ -39,7 +39,7 @@ def recorded_script(
     scale: float | Mapping[str, float] | None,
     without_retries: bool,
 ) -> Script:
-    """What the world outside did, changed as `what_if` says. Raises `UsageError`."""
+    """The script of the world outside, changed as `what_if` says. Raises `UsageError`."""
     factors = _Factors(scale, folded)
     times = _Times(folded.history)
     recorded: dict[str, list[Attempt]] = defaultdict(list)
@@ -124,7 +124,7 @@ class _Times:
         return None if attempt.closed_event_id is None else self._at[attempt.closed_event_id]
 
     def most_at_once(self, attempts: list[Attempt]) -> int:
-        """How many of these ran at the same time, at most."""
+        """The most of these that ran at the same time."""
         changes: list[tuple[int, int]] = []
         for attempt in attempts:
             started, closed = self.started(attempt), self.closed(attempt)
@@ -206,7 +206,7 @@ def _factor(value: Any, what: str) -> float:
 
 
 def _slots(most: Mapping[str, int], workers: Any) -> dict[str, int]:
-    """How many activities run at once, by task list: as many as did, unless it is said."""
+    """The number of activities that run at once, by task list: as many as did, unless it is given."""
     given = dict(workers) if isinstance(workers, Mapping) else dict.fromkeys(most, workers)
     for name, count in given.items():
         if name not in most:
@@ -275,7 +275,7 @@ def _canceling(attempt: Attempt, times: _Times, history: History) -> int:
 
 
 def _decisions(history: History, times: _Times) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """How long each decision waited for a decider and took, and the medians of that."""
+    """The times for which each decision waited for a decider, and took, and the medians of these."""
     found: list[tuple[int, int]] = []
     free_since = 0  # the next decision may be due while one is made
     for event in history:

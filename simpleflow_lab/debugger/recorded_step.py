@@ -1,4 +1,4 @@
-"""What a step is by the record of its decision alone: nothing here replays anything.
+"""A step by the record of its decision alone: nothing here replays anything.
 
 `debugger.steps` adds what its replay knows: variables, lines that ran, why it happened.
 """
@@ -112,7 +112,7 @@ class RecordedStep:
 
     @property
     def pending(self) -> int:
-        """How many commands, of this decision and earlier ones, no event records yet."""
+        """The number of commands, of this decision and earlier ones, that no event records yet."""
         return self.record.pending
 
     @property
@@ -127,7 +127,7 @@ class RecordedStep:
 
     @property
     def output(self) -> str | None:
-        """What the code printed in it, cut after 10,000 characters."""
+        """The text that the code printed in it, cut after 10,000 characters."""
         return self.record.output
 
     @property
@@ -164,7 +164,7 @@ class RecordedStep:
 
     @property
     def close(self) -> Close | None:
-        """How the decision closed the execution, if it did."""
+        """The close of the execution by the decision; `None` if it did not close it."""
         return self.record.close
 
     @property
@@ -184,7 +184,7 @@ class RecordedStep:
 
     @property
     def budgets(self) -> Budgets:
-        """How much of SWF's limits it takes."""
+        """The size of its decision, with SWF's limits."""
         record = self.record
         last = record.recorded[-1].id if record.recorded else record.completed_event_id
         return Budgets(

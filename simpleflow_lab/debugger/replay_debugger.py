@@ -1,4 +1,4 @@
-"""What Python's debugger does otherwise in a replay: whichever one it is, IPython's or `pdb`.
+"""Python's debugger in a replay: what it does otherwise, whichever one it is, IPython's or `pdb`.
 
 It stops in the author's code alone, `q` ends the replay, and stepping past a wait lets the history go on.
 """
@@ -21,7 +21,7 @@ class Quit(KeyboardInterrupt):
 
 
 class DebuggerSession(Protocol):
-    """What the debugger asks of the replay."""
+    """The replay as the debugger needs it."""
 
     def is_theirs(self, frame: FrameType) -> bool:
         """The frame is of the author's code."""
@@ -37,7 +37,7 @@ def new_debugger(base: type[pdb.Pdb], session: DebuggerSession) -> Any:
 
 
 class ReplayDebugger(_Base):  # type: ignore[misc]
-    """What a debugger does otherwise in a replay: it stands before the debugger's own class."""
+    """The methods of a debugger that are others in a replay: a base before the debugger's own class."""
 
     session: DebuggerSession
     """What it talks about."""

@@ -64,12 +64,13 @@ class TaskAttempt:
 
     @property
     def input(self) -> Any:
-        """What it was given, `{"args": […], "kwargs": {…}}` as a rule. Raises `StoreError` if it can't be read."""
+        """The input that it was given, `{"args": […], "kwargs": {…}}` as a rule. Raises `StoreError` if it can't be
+        read."""
         return self._pool.context.fields.decode(self.record.input)
 
     @property
     def result(self) -> Any:
-        """What it gave; `None` if it did not complete. Raises `StoreError` if it can't be read."""
+        """The result that it gave; `None` if it did not complete. Raises `StoreError` if it can't be read."""
         return self._pool.context.fields.decode(self.record.result)
 
     @property

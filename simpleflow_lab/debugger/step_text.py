@@ -42,7 +42,7 @@ def heading_of(record: DecisionRecord, title: str) -> str:
 
 
 def facts_of(record: DecisionRecord, trigger: str, edits: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What there is to say of a step: pairs of a word and a text in one line. `edits` say what was edited since."""
+    """The facts of a step: pairs of a word and a text in one line. `edits` say what was edited since."""
     yield "woken by", trigger
     yield from _named("command", [command_text(command) for command in record.commands])
     yield from _named("edited since", edits)

@@ -93,7 +93,7 @@ class ReplayStep(RecordedStep):
 
     @property
     def edits(self) -> list[str]:
-        """What was edited since it was recorded, in a line each: the code as a whole, and lines that made commands."""
+        """The edits since it was recorded, in a line each: the code as a whole, and lines that made commands."""
         name = self._steps.workflow.__name__
         whole = (
             f"the code of {name} here, or what it uses, is not that which made this decision: "
@@ -103,7 +103,7 @@ class ReplayStep(RecordedStep):
 
     @property
     def trigger(self) -> str:
-        """What woke it, in words: `activity fetch-3 completed`."""
+        """The event that woke it, in words: `activity fetch-3 completed`."""
         return self._steps.triggers.words(self.record.started_event_id)
 
     @property
@@ -278,7 +278,7 @@ class ReplaySteps:
 
     @property
     def title(self) -> str:
-        """What is replayed, for people: the workflow id, or the type."""
+        """The name of what is replayed, for people: the workflow id, or the type."""
         return self.workflow_id or self.history.workflow_type
 
     def __repr__(self) -> str:
@@ -286,7 +286,7 @@ class ReplaySteps:
 
     @cached_property
     def expected(self) -> int:
-        """How many decisions the history records, and 1 more if one is open: known without any replay.
+        """The number of decisions that the history records, and 1 more if one is open: known without any replay.
 
         There are fewer steps if the code can't replay all of it.
         """
@@ -456,7 +456,7 @@ class ReplaySteps:
         return self.find(is_there, after=after, backwards=backwards)
 
     def diff(self, first: int | ReplayStep, second: int | ReplayStep) -> StepDifference:
-        """What is different between two steps: futures, local variables, where the code waits, commands.
+        """The differences between two steps: futures, local variables, where the code waits, commands.
 
         It displays itself; `to_pandas()` gives a frame. Raises `UsageError` for a step that is not there.
         """
@@ -507,12 +507,12 @@ class ReplaySteps:
 
     @cached_property
     def triggers(self) -> TriggerTexts:
-        """What woke each decision."""
+        """The events that woke the decisions."""
         return TriggerTexts(self.history)
 
 
 def decisions_in(history: Iterable[HistoryEvent]) -> int:
-    """How many decisions it records."""
+    """The number of decisions that it records."""
     return sum(event.type == "DecisionTaskCompleted" for event in history)
 
 

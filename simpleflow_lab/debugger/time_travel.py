@@ -105,13 +105,13 @@ class Debugger:
         return f"opened {self._why}" if self._why and self._number == self._opened else ""
 
     def new_decisions(self) -> int:
-        """How many decisions were recorded since its history was read: `reload` reads them."""
+        """The number of decisions that were recorded since its history was read: `reload` reads them."""
         if self._decided is None:
             return 0
         return max(self._decided() - decisions_in(self.steps.history), 0)
 
     def __len__(self) -> int:
-        """How many steps there are."""
+        """The number of steps."""
         return len(self.steps)
 
     # -- moves --

@@ -1,4 +1,4 @@
-"""What woke a decision, in words, as `activity fetch-3 completed`.
+"""The event that woke a decision, in words, as `activity fetch-3 completed`.
 
 Rule: names come from histories: they are shortened, and escaped where they are shown.
 """
@@ -23,7 +23,7 @@ _NAMED_BY: Final = {
 
 
 class TriggerTexts:
-    """What woke each decision of one history."""
+    """The texts of what woke the decisions of one history."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -42,7 +42,7 @@ class TriggerTexts:
 
 
 def event_words(history: History, event: HistoryEvent) -> str:
-    """What happened, in words: `activity fetch-3 completed`, `signal go`, `the execution started`."""
+    """An event in words: `activity fetch-3 completed`, `signal go`, `the execution started`."""
     row = event.row
     state = row.state.replace("_", " ")
     if row.entity == EXECUTION:

@@ -41,7 +41,7 @@ _DictT = TypeVar("_DictT", bound=dict[Any, Any])
 
 
 class Shown:
-    """What stands for a value that could not be copied: its text at that moment."""
+    """The substitute of a value that could not be copied: its text at that moment."""
 
     __slots__ = ("_text",)
 
@@ -133,7 +133,7 @@ class _Snapshot:
 
     @property
     def size(self) -> int:
-        """How much it has copied: objects, with 64 characters of text counted as one."""
+        """The amount that it has copied: objects, with 64 characters of text counted as one."""
         return MAX_NODES - max(self._nodes, 0) + (MAX_CHARACTERS - max(self._characters, 0)) // 64
 
     def variable(self, value: Any) -> Any:
@@ -303,7 +303,7 @@ class _Snapshot:
 
 
 def _has_plain_names(value: Any, kind: type) -> bool:
-    """What pandas keeps beside the values, and copies with them, is plain."""
+    """Whether what pandas keeps beside the values, and copies with them, is plain."""
     if is_array(kind):
         return True
     names = [*value.columns, value.columns.name] if is_frame(kind) else [value.name]

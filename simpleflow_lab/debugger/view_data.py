@@ -1,4 +1,4 @@
-"""What the debugger's view is sent: plain values that JSON can hold.
+"""The messages to the debugger's view: plain values that JSON can hold.
 
 `overview` is sent once, `shown` with each step and at once, `details` with each step as soon as the replay has them.
 Futures come in pages. Times are seconds since the start of the execution.
@@ -48,7 +48,7 @@ FUTURE_STATES: Final = {
 
 @seldom_collected()
 def overview(steps: ReplaySteps) -> dict[str, Any]:
-    """What does not change from step to step: names, a mark for each step, the bars of the chart."""
+    """The part that does not change from step to step: names, a mark for each step, the bars of the chart."""
     history = steps.history
     start = history[0].timestamp
     attempts = tasks_of(history)
@@ -149,7 +149,7 @@ def shown(step: ReplayStep) -> dict[str, Any]:
 
 
 def details(step: ReplayStep) -> dict[str, Any]:
-    """What a further replay gives: the lines that ran, and the local variables where the code waits.
+    """The part of a step that takes a further replay: the lines that ran, and the local variables where the code waits.
 
     Raises `UsageError` if the code does not come to the step a second time.
     """
@@ -233,7 +233,7 @@ def _text(future: FutureRecord, state: str, history: Sequence[HistoryEvent]) -> 
 
 
 def _label(future: FutureRecord, history: Sequence[HistoryEvent]) -> str:
-    """What people call its task, as `fetch-2`, also of a child; empty if it has none."""
+    """The name of its task for people, as `fetch-2`, also of a child; empty if it has none."""
     if not future.id:
         return ""
     attributes = {} if future.scheduled_event_id is None else history[future.scheduled_event_id - 1].attributes

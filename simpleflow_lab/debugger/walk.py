@@ -178,8 +178,8 @@ class Walk:
         return self._call(self._replays.lines_of, number)
 
     def uses(self) -> tuple[Sequence[FutureUse], DecisionRecord | None]:
-        """What the code has done with each future at the end of the replay, which is another whole one the first time,
-        and the last record of it."""
+        """The use that the code has made of each future at the end of the replay, and the last record. The first call
+        takes another whole replay."""
         return self._call(self._replays.uses)
 
     def close(self) -> None:
@@ -308,7 +308,7 @@ def _last_window(history: History) -> _LastWindow | None:
 
 
 class _Replays:
-    """What lives in the thread of a walk."""
+    """The replays that live in the thread of a walk."""
 
     def __init__(self, workflow: type[Workflow], history: History, options: Mapping[str, Any]) -> None:
         self._workflow = workflow

@@ -48,7 +48,7 @@ LAST_COMMANDS: Final = 200
 
 
 class WhatIf(LineView):
-    """What a simulation gave, beside what was recorded. It displays itself."""
+    """The result of a simulation, beside what was recorded. It displays itself."""
 
     def __init__(self, lines: Sequence[ExplanationLine], recorded: FoldedHistory, simulated: FoldedHistory) -> None:
         super().__init__(lines)
@@ -76,12 +76,12 @@ class WhatIf(LineView):
 
     @property
     def critical_path(self) -> CriticalPath:
-        """What it would have waited for, one after the other."""
+        """The things that it would have waited for, one after the other."""
         return critical_path(self._simulated)
 
     @property
     def recorded_critical_path(self) -> CriticalPath:
-        """What it waited for, one after the other."""
+        """The things that it waited for, one after the other."""
         return critical_path(self._recorded)
 
     def gantt(self, **options: Any) -> Chart:

@@ -26,7 +26,7 @@ _RENAMED: Final = frozenset({"lab", "execution"})
 def with_names(
     to_do: str, execution: Execution | RecordedExecution, variables: Mapping[str, Any], magic_labs: Iterable[Lab]
 ) -> str:
-    """What helps, as this notebook can call it. `variables` are its own; `magic_labs` the Labs of its magics."""
+    """The advice as this notebook can call it. `variables` are its own; `magic_labs` the Labs of its magics."""
     advice = read_advice(to_do)
     if advice.is_read and all(call.of not in _RENAMED for call in advice.calls):
         return to_do

@@ -86,7 +86,7 @@ def change_of(old: Any, new: Any) -> Change:
 
 
 def attributes_of(thing: Any) -> dict[str, Any]:
-    """What an activity has beside its function: `task_list`, `idempotent`, …; nothing of a workflow."""
+    """The attributes of an activity beside its function: `task_list`, `idempotent`, …; none of a workflow."""
     attributes = vars(thing) if isinstance(thing, activity.Activity) else {}
     return {name: value for name, value in attributes.items() if name not in _THE_FUNCTION}
 

@@ -96,7 +96,7 @@ class DebuggerView(anywidget.AnyWidget):
 
     @property
     def debugger(self) -> Debugger:
-        """What it shows."""
+        """The debugger that it shows."""
         return self._debugger
 
     def moved(self) -> None:

@@ -1,4 +1,4 @@
-"""What the live views share: a widget with a thread that follows something, as long as a page shows it.
+"""The base of the live views: a widget with a thread that follows something, as long as a page shows it.
 
 The thread alone reads the service and writes to the widget. What a reader clicks is put into a queue for it, for
 callbacks may run in any thread. It ends when there is nothing more to follow, when nobody has shown the view for a

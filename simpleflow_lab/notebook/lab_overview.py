@@ -76,7 +76,7 @@ class TaskListAtAGlance:
 
 @dataclass(frozen=True, kw_only=True)
 class LabOverview:
-    """What there is to see of a Lab. It displays itself, as text and in a notebook."""
+    """An overview of a Lab. It displays itself, as text and in a notebook."""
 
     at: datetime.datetime
     """When that was."""
@@ -112,7 +112,7 @@ class LabOverview:
 
     @property
     def lines(self) -> list[str]:
-        """What is not in a table."""
+        """The lines beside the tables."""
         return [
             f"{self.service}, domain {self.domain}",
             f"used by {', '.join(self.processes)}",
@@ -227,7 +227,7 @@ def _processes(lab: Lab, pollers: Pollers) -> Iterable[str]:
 
 
 def _waits(lab: Lab, infos: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], set[str]]:
-    """What open executions wait for, by run id, and the task lists of what is open in them."""
+    """The waits of open executions, by run id, and the task lists of what is open in them."""
     waits: dict[str, str] = {}
     lists: set[str] = set()
     for info in infos:

@@ -407,7 +407,7 @@ class _Ticking:
 
 
 def still_of(execution: Execution, *, place: int) -> dict[str, str]:
-    """What is known of an execution, as outputs that need no kernel: its summary, and the picture of its chart."""
+    """The still picture of an execution, as outputs that need no kernel: its summary, and the picture of its chart."""
     return {"text/plain": repr(execution), "text/html": still_html(execution, place=place)}
 
 

@@ -112,7 +112,7 @@ class SimpleflowMagics(Magics):
         return None if self._lab is None or self._lab.closed or self._lab in self._opened else self._lab
 
     def advice(self, execution: Any, to_do: str) -> str:
-        """What helps an execution, by the names that this notebook has for it and its Lab."""
+        """The advice on an execution, by the names that this notebook has for it and its Lab."""
         labs = [lab for lab in (self._lab, *self._opened) if lab is not None]
         return with_names(to_do, execution, self.shell.user_ns, labs)
 
@@ -281,7 +281,7 @@ class SimpleflowMagics(Magics):
         return lab
 
     def _without_store(self) -> str:
-        """What helps where there is no store: a Lab of the user's is open, or else what helps in a shell."""
+        """The advice where there is no store: a Lab of the user's that is open, or else what helps in a shell."""
         names = (name for name, value in self.shell.user_ns.items() if _is_open_lab(value))
         name = next((name for name in names if not name.startswith("_")), None)
         if name is None or self._session.store is not None:
@@ -308,7 +308,7 @@ class SimpleflowMagics(Magics):
         return self._lab or self._open_lab(self.store or default_store())
 
     def _started_by_hand(self) -> Execution | None:
-        """What the Lab that commands act on has started last, by whichever call."""
+        """The execution that the Lab on which commands act has started last, by whichever call."""
         lab = self.lab
         return None if lab is None or lab.closed else lab.last_started
 

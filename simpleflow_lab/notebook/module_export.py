@@ -31,7 +31,7 @@ _PLAIN: Final = (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, *_DEFINI
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written."""
+    """The module that was written."""
 
     file: Path
     """The module's file."""
@@ -310,7 +310,7 @@ def _registered_type(node: ast.stmt, names: Mapping[str, Any]) -> str | None:
 
 
 def _thing_named(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """What a name, or a dotted one, is in the notebook; `None` if that is not known."""
+    """The value of a name, or a dotted one, in the notebook; `None` if that is not known."""
     match node:
         case ast.Name(id=name):
             return names.get(name)
@@ -375,7 +375,7 @@ def _first_line(node: ast.stmt) -> int:
 
 
 def _lines_above(statement: _Statement) -> int:
-    """How many lines of comments stand above the statement, less the lines above it in its cell."""
+    """The number of lines of comments above the statement, less the lines above it in its cell."""
     node = statement.node
     first = _first_line(node)
     last = node.end_lineno or node.lineno

@@ -84,7 +84,7 @@ def _outcome(record: Outcome) -> Any:
 
 
 def blocked(execution: Execution, error: Exception) -> str:
-    """What is said of an execution for which no decision can be made."""
+    """The text about an execution for which no decision can be made."""
     return " ".join(f"{execution.workflow_id} stays open and can't go on for now: {error}".split())
 
 

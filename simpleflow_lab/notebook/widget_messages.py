@@ -1,4 +1,5 @@
-"""What the widgets share: their modules' first part, messages that arrive while a cell runs, and errors as one line."""
+"""The common part of the widgets: the start of their modules, messages that come while a cell runs, errors as one
+line."""
 
 from __future__ import annotations
 
@@ -41,5 +42,5 @@ def answer_while_a_cell_runs(view: Any) -> None:
 
 
 def error_line(error: Exception) -> str:
-    """What an error says, in one bounded line."""
+    """The text of an error, in one bounded line."""
     return bounded(" ".join(str(error).split()), HOVER_LIMIT)
