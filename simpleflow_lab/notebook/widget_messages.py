@@ -1,5 +1,4 @@
-"""The common part of the widgets: the start of their modules, messages that come while a cell runs, errors as one
-line."""
+"""The common part of the widgets: the start of their modules, messages while a cell runs, errors as one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How advice is written and read: words, calls of Python among them, and at the end the command that does the same.
+"""Writes and reads advice: words, calls of Python among them, and at the end the command that does the same.
 
     start more workers: lab.start_workers(4, task_list='etl'); lab.pollers() shows who polls
     execution.signal('go'), or simpleflow workflow.signal shop-1 go
@@ -68,7 +68,7 @@ class Advice(NamedTuple):
         return not any(_OPENING.search(part) for part in self.parts if isinstance(part, str))
 
     def clauses(self) -> tuple[Advice, ...]:
-        """What stands between its semicolons, without the command; it as a whole if its quotation marks don't pair."""
+        """The parts between its semicolons, without the command; it as a whole if its quotation marks don't pair."""
         text = "".join(map(str, self.parts))
         found = tuple(clause.strip() for clause in _CLAUSE.findall(text))
         return tuple(map(read_advice, found)) if "; ".join(found) == text else (Advice(self.parts),)
@@ -100,7 +100,7 @@ def with_command(call: str, command: str, *words: str) -> str:
 
 
 def in_domain(to_do: str, domain: str) -> str:
-    """What helps with an execution of a domain that commands have to name."""
+    """The advice on an execution of a domain that commands have to name."""
     advice = read_advice(to_do)
     if not advice.command or advice.is_command:
         return to_do

@@ -32,7 +32,7 @@ from simpleflow_lab.views.formatting import well_formed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What an event of one type does to an attempt, read from the event table."""
+    """The effect of events of one type on an attempt, read from the event table."""
 
     kind: str
     state: str

@@ -34,7 +34,7 @@ def head_height(layout: Any) -> int:
 
 
 def chart_layout(summary: ExecutionSummary, *parts: str, title: str | None) -> dict[str, Any]:
-    """What the layouts of all charts have. The subtitle ends with these parts, which are escaped."""
+    """The common layout of all charts. The subtitle ends with these parts, which are escaped."""
     status = STATUSES[summary.status]
     subtitle = _subtitle(" · ".join([f"{status.glyph} {status.word}", duration(summary.duration), *parts]))
     lines = _lines(shortened(title or summary.workflow_type))

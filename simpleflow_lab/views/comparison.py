@@ -79,7 +79,7 @@ def _status(a: FoldedHistory, b: FoldedHistory) -> ExplanationLine:
 
 
 def _caution(a: FoldedHistory, b: FoldedHistory, one: ExecutionSummary, two: ExecutionSummary) -> str:
-    """What makes two executions hard to compare: other workflows, or that one of them goes on."""
+    """The reason why two executions are hard to compare: other workflows, or that one of them goes on."""
     words = []
     if one.workflow_type != two.workflow_type:
         names = [shortened(each.workflow_type, 40) for each in (one, two)]
@@ -122,7 +122,7 @@ def _why(task: TaskDifference) -> str:
 
 
 def _parts(a: FoldedHistory, b: FoldedHistory) -> Iterator[ExplanationLine]:
-    """What on the critical path took longer, and what less long, the largest first."""
+    """The parts of the critical path that took longer, and those that took less long, the largest first."""
     now, then = parts_of(critical_path(a).segments), parts_of(critical_path(b).segments)
     changes = {part: now.get(part, 0.0) - then.get(part, 0.0) for part in {**now, **then}}
     least = _WORTH_IT * max(sum(now.values()), sum(then.values()))

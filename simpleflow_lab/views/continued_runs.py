@@ -43,7 +43,7 @@ def run_before(folded: FoldedHistory) -> str | None:
 
 
 def continued_line(folded: FoldedHistory, workflow_id: str, before: RunsBefore | None) -> ExplanationLine | None:
-    """What there is to say of the earlier runs of an execution; `None` if there are none."""
+    """A line about the earlier runs of an execution; `None` if there are none."""
     latest = run_before(folded)
     if latest is None:
         return None

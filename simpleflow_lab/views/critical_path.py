@@ -381,7 +381,7 @@ def _kind_of(attempt: Attempt) -> str:
 
 
 def _likely_last(attempt: Attempt) -> tuple[int, int]:
-    """What is on the path of several things that are open: tasks, then timers, then timeouts of waits."""
+    """The one on the path of several things that are open: tasks, then timers, then timeouts of waits."""
     is_retry = attempt.id.startswith(RETRY_TIMER)
     rank = 0 if attempt.kind in TASKS or is_retry else 2 if attempt.id.startswith(DEADLINE_TIMER) else 1
     return rank, attempt.scheduled_event_id

@@ -1,4 +1,4 @@
-"""What each decision saw that was new, what it may have gone on for, and what the code waited for after it.
+"""Triggers of decisions: what was new to each, for which of it the code may have gone on, what it then waited for.
 
 A decision is made for the events that came since the one before had begun. Which of them it needed is not recorded, but
 for the tasks that a task depends on (`swf.control`); else it is taken to be the last one that can have mattered.

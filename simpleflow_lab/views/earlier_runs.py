@@ -72,7 +72,7 @@ def compared(folded: FoldedHistory, path: CriticalPath, earlier: EarlierRuns) ->
 
 
 def _grown(segments: Sequence[Segment], typical: CriticalPath) -> str:
-    """What took longer on the path than on a typical one: the part that grew most."""
+    """The part of the path that grew most against a typical one, in words; empty if none did."""
     now, then = parts_of(segments), parts_of(typical.segments)
     grown = {part: seconds - then.get(part, 0.0) for part, seconds in now.items() if seconds > then.get(part, 0.0)}
     if not grown:
@@ -92,7 +92,7 @@ def parts_of(segments: Sequence[Segment]) -> dict[tuple[str, str], float]:
 
 
 def words_of(kind: str, about: str) -> str:
-    """What such a part is called."""
+    """The name of such a part."""
     return _WORDS.get(kind, kind).format(about)
 
 

@@ -48,7 +48,7 @@ class LogLine(NamedTuple):
 
 
 class ExecutionLog:
-    """What the code of an execution printed and logged, oldest first. A collection of `LogLine`."""
+    """The log of an execution: what its code printed and logged, oldest first. A collection of `LogLine`."""
 
     def __init__(self, lines: Iterable[LogLine], *, dropped: int = 0) -> None:
         self._lines = tuple(lines)

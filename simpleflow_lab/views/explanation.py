@@ -1,4 +1,4 @@
-"""What became of an execution and why, in a few lines: the most important first, with numbers and what helps.
+"""Explains an execution in a few lines: what became of it and why, the most important first, with numbers and advice.
 
     >>> execution.explain()
     ✗ FAILED after 4.2 s: ValueError: no such shop
@@ -83,7 +83,7 @@ def explain(
 
 
 def _wait_lines(waits: Sequence[Wait]) -> Iterable[ExplanationLine]:
-    """What an open execution waits for: first what people may have to act on."""
+    """The lines about what an open execution waits for: first what people may have to act on."""
     shown = [wait for number, wait in enumerate(waits) if not _is_shown_below(waits, number) and not wait.more]
     shown.sort(key=lambda wait: (wait.goes_on, KINDS.index(wait.kind)))
     groups: dict[Any, list[Wait]] = {}

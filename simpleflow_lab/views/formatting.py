@@ -1,4 +1,4 @@
-"""How a value of a history becomes text: well-formed and bounded.
+"""Makes text of a value of a history: well-formed and bounded.
 
 Everything that shows a history shows it through these functions. Rule: bound first, escape last, and never twice;
 `views.markup` escapes.

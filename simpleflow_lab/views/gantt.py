@@ -212,7 +212,7 @@ def _layout(
 
 
 def _room_for_labels(drawing: Drawing, start: datetime.datetime, end: datetime.datetime) -> datetime.timedelta:
-    """How much longer than the execution the axis must be, so that labels at the right of their symbols are not cut."""
+    """The length of the axis beyond the execution, so that labels at the right of their symbols are not cut."""
     room = datetime.timedelta(0)
     for point in (point for points in drawing.points.values() for point in points if point.label):
         share = min((len(point.label) * _CHARACTER + _SYMBOL) / NARROW_PLOT, 0.5)

@@ -25,7 +25,7 @@ MAX_NAMES: Final = 16
 
 
 def draw_numbers(folded: FoldedHistory, marks: PathMarks, max_bars: int) -> Drawing:
-    """How many attempts of each name wait (upper half of a row) and run (lower half), step by step."""
+    """Draw the number of attempts of each name that wait (upper half of a row) and run (lower half), step by step."""
     attempts = folded.task_columns
     groups = _most_used(attempts)
     times = _Times.of(attempts)
@@ -135,7 +135,7 @@ class _Spans:
         self._starts, self._ends = np.sort(starts), np.sort(ends)
 
     def average(self, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """How many of them cover each step between edges, on average over the step."""
+        """The number of them that cover each step between edges, on average over the step."""
         # From the first edge on: sums of thousands of times since 1970 are more than a double holds.
         first = edges[0]
         begun, ended = (_since(edges - first, times - first) for times in (self._starts, self._ends))
@@ -143,7 +143,7 @@ class _Spans:
         return covered / np.diff(edges)
 
     def peak(self) -> int:
-        """How many of them there are at most at one time."""
+        """The most of them that there are at one time."""
         begun = np.arange(1, len(self._starts) + 1)
         ended = np.searchsorted(self._ends, self._starts, side="right")
         return int(np.max(begun - ended, initial=0))

@@ -1,4 +1,4 @@
-"""What a Gantt chart says: hover boxes and labels of rows, as plotly's HTML, every value of it bounded and escaped."""
+"""The words of a Gantt chart: hover boxes and labels of rows, as plotly's HTML, every value bounded and escaped."""
 
 from __future__ import annotations
 
@@ -100,12 +100,12 @@ def row_label(attempt: Attempt) -> Html:
 
 
 def kind_sign(kind: str) -> str:
-    """What stands before the label of an attempt of this kind."""
+    """The sign before the label of an attempt of this kind."""
     return {"child": "child ", "lambda": "lambda ", "timer": "timer "}.get(kind, "")
 
 
 def counted(attempts: AttemptColumns) -> str:
-    """How many tasks, attempts and timers there are."""
+    """The numbers of tasks, attempts and timers, in words."""
     kinds, ids = attempts.by_name["kind"], attempts.by_name["id"]
     timers = kinds.count(TIMER)
     work = len(kinds) - timers

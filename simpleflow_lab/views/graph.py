@@ -54,11 +54,11 @@ class Node:
     """The numbers of the rows that it depends on, and whether that is only likely."""
 
     def tasks(self) -> int:
-        """How many tasks there are, all attempts of one as one."""
+        """The number of tasks, all attempts of one as one."""
         return len({attempt.id for attempt in self.attempts})
 
     def states(self) -> Counter[str]:
-        """How many tasks are in each state of their latest attempts."""
+        """The number of tasks by the state of their latest attempts."""
         latest = {attempt.id: attempt.state for attempt in self.attempts}
         return Counter(latest.values())
 

@@ -43,7 +43,7 @@ from simpleflow_lab.views.unhandled import undelivered_signals
 
 @dataclass(frozen=True, kw_only=True)
 class FoldedHistory:
-    """What a history says at one time. It doesn't change when the fold that gave it grows."""
+    """The attempts, point events and decision tasks of a history at one time. A fold that grows leaves it alone."""
 
     history: History
     """The events."""
@@ -68,7 +68,7 @@ class FoldedHistory:
 
     @cached_property
     def task_counts(self) -> TaskCounts:
-        """How many tasks are in each state of their latest attempts, without the pauses of deciders."""
+        """The number of tasks by the state of their latest attempts, without the pauses of deciders."""
         return TaskCounts.of(without_own_pauses(self.attempts))
 
     @cached_property
@@ -181,7 +181,7 @@ class HistoryFold:
             return self._as_it_is(AttemptColumns.of(self.attempts(until)), until)
 
     def folded_once(self, until: datetime.datetime | None = None) -> FoldedHistory:
-        """What `folded` gives, without records that would be there the next time: for a fold that grows no more."""
+        """The result of `folded`, without records that would be there the next time: for a fold that grows no more."""
         with self._lock:
             return self._as_it_is(self._attempts.columns(self._events, self._end(until)), until)
 

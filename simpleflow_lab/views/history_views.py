@@ -90,7 +90,7 @@ class HistoryViews(ABC):
         return [replace(each, to_do=spelled(self, each.to_do)) if each.to_do else each for each in lines]
 
     def _waits_of(self, folded: FoldedHistory) -> list[Wait]:
-        """What it waits for itself, and what blocks those below it."""
+        """The waits of it itself, and what blocks those below it."""
         from simpleflow_lab.views.history_waits import waits_of
 
         return waits_of(folded, workflow_id=self.workflow_id)
@@ -100,7 +100,7 @@ class HistoryViews(ABC):
         return None
 
     def explain(self) -> Explanation:
-        """What became of it and why, in at most ten lines: its status and who gave it, what it waits for, what failed,
+        """An explanation of it, in at most ten lines: its status and who gave it, what it waits for, what failed,
         and where the time went. See `views.explanation`."""
         from simpleflow_lab.views.explanation import Explanation, explain
 
@@ -139,15 +139,15 @@ class HistoryViews(ABC):
         return slack_table(self._folded())
 
     def time_spent(self) -> pd.DataFrame:
-        """What its time was spent on: running, waiting for a worker, deciding, waiting for a decider, a signal or
-        a timer, idle. One row for each; see `views.time_spent.time_spent_table`."""
+        """The time that it spent on each of these: running, waiting for a worker, deciding, waiting for a decider, a
+        signal or a timer, idle. One row for each; see `views.time_spent.time_spent_table`."""
         from simpleflow_lab.views.time_spent import time_spent_table
 
         return time_spent_table(self._folded())
 
     def concurrency(self, *, by: str | None = None) -> Chart:
-        """How many tasks ran at once and how many were queued, over time; what ran is told apart `by` `name`,
-        `task_list` or `worker`. Raises `UsageError` for another `by`."""
+        """The number of tasks that ran at once and of those that were queued, over time; what ran is told apart `by`
+        `name`, `task_list` or `worker`. Raises `UsageError` for another `by`."""
         from simpleflow_lab.views.time_spent import concurrency
 
         return concurrency(self._folded(), by=by)

@@ -1,4 +1,4 @@
-"""What a history shows that its execution waits for.
+"""Finds in a history what its execution waits for.
 
 A history says which tasks, timers and children are open, and what the code waits for beside them stands in the
 execution context of its latest decision (`swf.execution_context`).
@@ -45,7 +45,7 @@ def waits_of(
     polling: Polling = UNKNOWN,
     until: datetime.datetime | None = None,
 ) -> list[Wait]:
-    """What this history shows that its execution waits for; nothing if it has closed.
+    """The waits of its execution that this history shows; none if it has closed.
 
     `depth` is how far it is below the execution that was asked for. An engine knows more: `tasks` are those of
     `WatchableService.describe_waiting`, `errors` the `decisionErrors` of `describe_reports` that are about it.
@@ -225,7 +225,7 @@ class _Rows:
         )
 
     def _remedy_of(self, attempt: Attempt, known: Mapping[str, Any]) -> str:
-        """What people can do about an open activity task or child; `known` is what the engine says of it."""
+        """Advice for people on an open activity task or child; `known` is what the engine says of it."""
         if known.get("isSilent"):
             return self._silent_remedy(is_taken=attempt.started is not None)
         if attempt.kind != ACTIVITY or attempt.started is not None:
@@ -240,7 +240,7 @@ class _Rows:
         return f"start {'more' if ran or self._polling.of(attempt.task_list) else 'its'} workers: {call}"
 
     def _silent_remedy(self, *, is_taken: bool) -> str:
-        """What people can do about a task that a process holds, or is to take, which does not answer."""
+        """Advice for people on a task that a process holds, or is to take, which does not answer."""
         return _SILENT if is_taken else _SILENT_HOLDER.format(_resume(self._id))
 
     @functools.cached_property
@@ -329,7 +329,7 @@ _REQUESTS: Final = {EXTERNAL_SIGNAL: "signal", EXTERNAL_CANCEL: "cancel request 
 def description_in_words(
     description: Mapping[str, Any], error: Mapping[str, Any] | None = None, *, waits_for_room: bool = False
 ) -> str:
-    """What an open execution waits for in a few words, from boto3's `describe_workflow_execution`.
+    """The waits of an open execution in a few words, from boto3's `describe_workflow_execution`.
 
     `error` is one of the `decisionErrors` of `describe_reports`, if there is one; `waits_for_room` says that the disk
     of its store is full.
@@ -394,7 +394,7 @@ def disk_wait(paused: str, *, workflow_id: str, depth: int) -> Wait:
 
 
 def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str:
-    """How to send a signal: the call in Python, and the command of a shell."""
+    """Advice to send a signal: the call in Python, and the command of a shell."""
     if is_child and not can_be_typed(workflow_id):
         return ""
     execution = f"lab.execution({workflow_id!r})" if is_child else "execution"
@@ -406,7 +406,7 @@ def signal_remedy(workflow_id: str, name: str, *, is_child: bool = False) -> str
 
 
 def _silent(task: Mapping[str, Any]) -> str:
-    """What is to be said of the process that holds a task."""
+    """The words about a silent process that holds a task."""
     return ", and does not answer: is it stopped?" if task.get("isSilent") else ""
 
 

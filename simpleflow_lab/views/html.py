@@ -143,7 +143,7 @@ _TYPED: Final = re.compile(r"[\w.]+\.\w+\(|%?simpleflow ")
 
 
 def _remedy(to_do: str) -> Html:
-    """What helps: a call or a command, or else words."""
+    """The advice in HTML: a call or a command, or else words."""
     if not to_do:
         return _EMPTY
     is_typed = _TYPED.match(to_do) is not None

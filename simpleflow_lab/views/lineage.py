@@ -55,7 +55,7 @@ class Dependencies:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """What one attempt depended on and what depended on it, each by its `scheduled_event_id`."""
+    """The attempts on which one depended, and those that depended on it, each by its `scheduled_event_id`."""
 
     needed: tuple[int, ...]
     """What it depended on itself."""

@@ -1,4 +1,4 @@
-"""How many tasks of an execution ran at once on each task list, and when none did."""
+"""The number of tasks of an execution that ran at once on each task list, and the times when none did."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class ListLoad:
 
     @cached_property
     def most_at_once(self) -> int:
-        """How many ran at the same time, at most."""
+        """The most that ran at the same time."""
         return _most_at_once(self.starts, self.ends)
 
     @cached_property
     def most_open(self) -> int:
-        """How many were open at the same time, at most: they ran, or were queued."""
+        """The most that were open at the same time: they ran, or were queued."""
         scheduled = self._column("scheduled")
         ends = map(max, scheduled, [closed or self.until for closed in self._column("closed")])
         return _most_at_once(sorted(scheduled), sorted(ends))
@@ -155,7 +155,7 @@ def _union(spans: Iterable[Span]) -> list[Span]:
 
 
 def _most_at_once(starts: Sequence[datetime.datetime], ends: Sequence[datetime.datetime]) -> int:
-    """How many spans there are at one time, at most, of which these are the starts and the ends, each in order."""
+    """The most spans at one time, of which these are the starts and the ends, each in order."""
     most = ended = 0
     for start in starts:
         # Each that begins takes the place of one that has ended, if there is any, or else one more place.

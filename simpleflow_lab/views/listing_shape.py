@@ -26,7 +26,8 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 class Shape(NamedTuple):
-    """What is asked of a listing. Columns are named by their titles; case, spaces, `_`, `-` and `.` don't matter."""
+    """The columns, rows and order that a listing is to have. Columns are named by their titles; case, spaces, `_`, `-`
+    and `.` don't matter."""
 
     filters: tuple[str, ...] = ()
     """`COLUMN=TEXT`, where TEXT may have `*` and `?`; `!=`; `<`, `<=`, `>`, `>=`. All of them must hold."""

@@ -45,7 +45,7 @@ class ListingView(Sequence[Item]):
     @property
     @abc.abstractmethod
     def _nothing(self) -> str:
-        """What is shown of an empty one."""
+        """The text that is shown of an empty one."""
 
     def to_pandas(self, *, timezone: str | datetime.tzinfo | None = "UTC") -> pd.DataFrame:
         """The table as a pandas frame, with its times in this time zone; with `None` in UTC and without a zone."""

@@ -18,7 +18,7 @@ from typing import Any
 
 
 class Kind(enum.Enum):
-    """What a column of a listing holds. Any cell may also be `None`: there is no value."""
+    """The kind of value in a column of a listing. Any cell may also be `None`: there is no value."""
 
     TEXT = "text"
     """`str`, as recorded."""

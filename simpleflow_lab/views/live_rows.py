@@ -1,4 +1,4 @@
-"""What the live view of an execution is sent: its tasks as short rows, and all else in one small record.
+"""The messages to the live view of an execution: its tasks as short rows, and all else in one small record.
 
 Both are plain values that JSON can hold. Times are seconds since the start of the execution. Texts are bounded and not
 escaped: the view puts them into text nodes.
@@ -93,7 +93,8 @@ def failure_record(attempt: Attempt) -> dict[str, Any]:
 
 
 def lineage_record(event: int, lineage: Lineage) -> dict[str, Any]:
-    """What the attempt that this event scheduled depended on, and what depended on it, by the `event` of their rows."""
+    """The lineage of the attempt that this event scheduled: attempts before and after it, by the `event` of their
+    rows."""
     return {
         "event": event,
         "needed": list(lineage.needed[:MAX_NEIGHBOURS]),
@@ -112,12 +113,12 @@ def latest_failures(attempts: Iterable[Attempt]) -> list[Attempt]:
 
 
 def status_record(status: str) -> dict[str, str]:
-    """How a status of an execution is shown."""
+    """The style in which a status of an execution is shown."""
     return _style_record(STATUSES[status])
 
 
 def state_styles() -> dict[str, dict[str, str]]:
-    """How the states of tasks are shown."""
+    """The styles in which states of tasks are shown."""
     return {state: _style_record(of) for state, of in STATES.items()}
 
 
@@ -131,7 +132,7 @@ def count_records(counts: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
 
 
 def waits_record(waits: Sequence[Wait], lines: Sequence[str]) -> dict[str, Any]:
-    """What it waits for: lines, the names of the signals that it waits for itself, and those of its children, each with
+    """The waits of it: lines, the names of the signals that it waits for itself, and those of its children, each with
     the id of the child; and whether a decision is blocked, of it or of one below it."""
     signals = [wait.id for wait in waits if wait.kind == SIGNAL and wait.depth == 0 and wait.id]
     below = [[wait.workflow_id, wait.id] for wait in waits if wait.kind == SIGNAL and wait.depth and wait.id]
@@ -155,12 +156,12 @@ def running_names(names: Sequence[str]) -> list[str]:
 
 
 def report_lines(reports: Iterable[tuple[str, Any]]) -> list[str]:
-    """How far activities are, by their ids and heartbeats: the first ones, as `copy-1 40 %`."""
+    """The progress of activities, by their ids and heartbeats: the first ones, as `copy-1 40 %`."""
     first = itertools.islice(reports, MAX_LINES)
     return [f"{shortened(activity_id)} {bounded(share(progress), HOVER_LIMIT)}" for activity_id, progress in first]
 
 
 def title_record(*, workflow_type: str, version: str, workflow_id: str, run_id: str) -> dict[str, str]:
-    """What names it."""
+    """The texts that name it."""
     names = {"type": workflow_type, "version": version, "workflow_id": workflow_id, "run_id": run_id}
     return {key: shortened(value, LABEL_LIMIT) for key, value in names.items()}

@@ -1,4 +1,4 @@
-"""How much activities read and wrote, as pandas tables: the figures that they recorded, with the history's times.
+"""The amounts that activities read and wrote, as pandas tables: their figures, with the times of the history.
 
 The figures come from objects that others may have written: values of a wrong type are left out.
 """

@@ -162,7 +162,8 @@ def _unhandled(found: Sequence[Attempt]) -> Iterator[ExplanationLine]:
 
 
 def _unhandled_below(below: Sequence[tuple[str, Attempt]]) -> Iterator[ExplanationLine]:
-    """What nobody handled in children: they completed all the same, and nothing of it came to their parent."""
+    """The failures in children that nobody handled: these completed all the same, and nothing of it came to their
+    parent."""
     if below:
         first = below[0][0]
         to_do = f"lab.execution({first!r}).explain()" if can_be_typed(first) else ""
@@ -314,7 +315,7 @@ def _label(attempt: Attempt) -> str:
 
 
 def _tasks(workflow_id: str) -> str:
-    """How to see the attempts, in Python and in a shell."""
+    """Advice to look at the attempts, in Python and in a shell."""
     if not can_be_typed(workflow_id):
         return "execution.tasks()"
     return with_command("execution.tasks()", "workflow.tasks", workflow_id)

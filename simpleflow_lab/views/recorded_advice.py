@@ -1,4 +1,4 @@
-"""What helps where there is a history and no store: its views, and what to do differently the next time.
+"""Advice where there is a history and no store: its views, and what to do differently the next time.
 
 Rule: no call and no command is advised that needs the store in which the execution is.
 """
@@ -15,7 +15,8 @@ _FOR_THE_NEXT_TIME: Final = frozenset({"start_workers"})
 
 
 def without_a_store(to_do: str, is_view: Callable[[str], bool]) -> str:
-    """What is left of what helps; empty if nothing is. `is_view` says whether a history alone has a method."""
+    """The rest of the advice that needs no store; empty if nothing is left. `is_view` says whether a history alone has
+    a method."""
     clauses = read_advice(to_do).clauses()  # without the command, which names the execution in its store
     return "; ".join(
         str(clause)

@@ -38,7 +38,7 @@ def slack(folded: FoldedHistory, path: CriticalPath) -> dict[int, float]:
 
 
 class _Follows:
-    """What follows each attempt, and how long after its close."""
+    """The things that follow each attempt, and how long after its close."""
 
     def __init__(self, folded: FoldedHistory, path: CriticalPath) -> None:
         self._triggers, self._lists = path.triggers, path.lists

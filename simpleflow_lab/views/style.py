@@ -12,7 +12,7 @@ from simpleflow_lab.views.summary import OPEN
 
 
 class Style(NamedTuple):
-    """How a state is drawn."""
+    """The style in which a state is drawn."""
 
     word: str
     """The word for the state."""

@@ -44,8 +44,9 @@ def svg_of(figure: Any, *, width: int = WIDTH) -> str:
 
 
 class _Properties:
-    """What a part of a figure was given, by its names; `None` for what was not. plotly's own objects look each name up
-    among its thousands of properties: a picture takes them four times as long to read as to draw."""
+    """The properties that a part of a figure was given, by their names; `None` for one that was not. plotly's own
+    objects look each name up among its thousands of properties: a picture takes them four times as long to read as to
+    draw."""
 
     _PARTS: Final = frozenset(
         {"font", "line", "margin", "marker", "pattern", "subtitle", "textfont", "title", "xaxis", "yaxis", "yaxis2"}

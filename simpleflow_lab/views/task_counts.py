@@ -1,4 +1,4 @@
-"""How many tasks are in each state: the progress of an execution, for whoever shows it.
+"""The number of tasks in each state: the progress of an execution, for whoever shows it.
 
 All attempts of a task count as one, in the state of the latest.
 """

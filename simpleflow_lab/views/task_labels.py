@@ -1,4 +1,4 @@
-"""What people call a task: the last part of its type's name and what sets its id apart, as `load-1`."""
+"""The label of a task for people: the last part of its type's name and what sets its id apart, as `load-1`."""
 
 from __future__ import annotations
 

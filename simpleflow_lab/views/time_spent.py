@@ -1,4 +1,4 @@
-"""What an execution's time was spent on, and how much of it went on at once.
+"""Tables of what an execution's time was spent on, and of how much went on at once.
 
 Rule: each moment from the start to the close (or to `until`) counts once, for the first of these that holds: a task
 runs; a task is queued for a worker; a decider decides; a decision is queued for a decider; a pause before a retry
@@ -68,7 +68,7 @@ class Spent(NamedTuple):
 
 
 def time_spent(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> tuple[Spent, ...]:
-    """What the time of an execution was spent on, a row for each of `PARTS`; together they are all of it.
+    """The time that an execution spent on each of `PARTS`, a row for each; together they are all of it.
 
     What is open counts up to `until`, by default the time of the last event. Raises `HistoryError`.
     """
@@ -152,7 +152,7 @@ def concurrency(
     until: datetime.datetime | None = None,
     title: str | None = None,
 ) -> Chart:
-    """How many tasks ran, were queued for a worker, and how many decisions were open, over time.
+    """The numbers of tasks that ran, of tasks that were queued for a worker, and of open decisions, over time.
 
     `by` tells what runs apart: by `name`, `task_list` or `worker`. If many more were queued than ran at once, how many
     were queued has an axis of its own, above the other. Raises `UsageError` for another `by`.
@@ -270,7 +270,7 @@ def _line(
 
 
 def _steps(spans: Sequence[Span], start: float, end: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """How many of these there are at once: when that changes, and to what."""
+    """The number of these at one time: when it changes, and to what."""
     clipped = [(max(first, start), min(last, end)) for first, last in spans if last > first]
     firsts = np.sort(np.array([first for first, _ in clipped], dtype="float64"))
     lasts = np.sort(np.array([last for _, last in clipped], dtype="float64"))

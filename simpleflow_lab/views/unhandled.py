@@ -1,4 +1,4 @@
-"""What failed and nobody handled: tasks at their last attempt, and signals that SWF did not deliver.
+"""The failures that nobody handled: tasks at their last attempt, and signals that SWF did not deliver.
 
 Rule: which these are our decider has written down by their ids; see `views.history_fold`. A signal is a row like that
 of a task, of the kind `external_signal`.

@@ -1,4 +1,4 @@
-"""What an open execution waits for, as rows for people: what, since when, until when, and what can be done about it.
+"""The waits of an open execution, as rows for people: what, since when, until when, and what can be done about it.
 
 `views.history_waits` makes the rows.
 
@@ -67,7 +67,7 @@ class Wait:
 
 
 class Waits(ListingView[Wait]):
-    """What an execution waits for. It displays itself, in a notebook as HTML; `to_pandas()` gives a frame."""
+    """The waits of an execution. It displays itself, in a notebook as HTML; `to_pandas()` gives a frame."""
 
     _nothing = "nothing: the execution has closed"
 
@@ -109,7 +109,7 @@ _COLUMNS: Final = {
 
 
 def phrase(waits: Sequence[Wait], *, limit: int = _MAX_NAMED) -> str:
-    """What is waited for in a few words, as `signal go, 3 activities`; empty if nothing is.
+    """The waits in a few words, as `signal go, 3 activities`; empty if nothing is.
 
     It is about the execution itself; a blocked decision of a child at any depth is named, too, and first.
     """

@@ -1,4 +1,4 @@
-"""How many activities of a task list should run at once when tasks are queued there: the call that helps.
+"""Advice where tasks are queued: the call that lets more activities of the task list run at once.
 
 Rule: `start_workers` sets how many of this process run at once, also to fewer. So no number that is named is below
 what polls the task list now, as far as that is known, nor below what ran there at once, nor below the default.
@@ -25,7 +25,7 @@ class Polling:
     """As many does `start_workers` start that is given no number, at most."""
 
     def of(self, task_list: str | None) -> int:
-        """How many run at once there, as far as is known."""
+        """The number that runs at once there, as far as is known."""
         return self.at_once.get(task_list or "", 0)
 
     def is_known_to_be_left(self, task_list: str | None) -> bool:
