@@ -527,7 +527,7 @@ class DecisionTaskError(SimpleflowLabError):
 
 
 class DivergenceCause(NamedTuple):
-    """What may have made the code and its history differ, and what to do then."""
+    """A cause that may have made the code and its history differ, and what to do then."""
 
     name: str
     advice: str

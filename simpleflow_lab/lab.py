@@ -320,7 +320,7 @@ class Lab(LabWorkers):
 
     @property
     def owner(self) -> str:
-        """Who owns the store: `this process`, or as `process 12 on host`; empty in memory and for Amazon SWF."""
+        """The owner of the store: `this process`, or as `process 12 on host`; empty in memory and for Amazon SWF."""
         return owner_of(self.service)
 
     def holds(self, execution: Execution) -> bool:

@@ -60,7 +60,7 @@ class LabWorkers(ABC):
         return Workers(worker for pool in (self._pool, *others) for worker in pool.workers)
 
     def pollers(self, *, domain: str | None = None) -> Pollers:
-        """Who polls which task list of a domain, by default this Lab's: every process that has the store open, and
+        """The pollers of each task list of a domain, by default this Lab's: every process that has the store open, and
         other programs.
 
         It displays itself. Amazon SWF doesn't tell who polls there: then it is about this process, and about those that

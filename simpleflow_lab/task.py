@@ -275,7 +275,7 @@ class TaskFailureContext:
 
     @property
     def attempt_number(self) -> int:
-        """Which attempt failed: 1 for the first."""
+        """The number of the attempt that failed: 1 for the first."""
         return int(self.event.get("retry", 0)) + 1
 
     @property

@@ -1,4 +1,4 @@
-"""Who works: the deciders and activity workers of a Lab, to show, scale and stop them, and those of other processes.
+"""The deciders and activity workers of a Lab, to show, scale and stop them, and those of other processes.
 
     lab.workers
     lab.start_workers(4, task_list="etl")
@@ -158,7 +158,7 @@ class TaskListPoller:
 
 
 class Pollers(ListingView[TaskListPoller]):
-    """Who polls which task list of a domain, in every process. It displays itself as a table."""
+    """The pollers of each task list of a domain, in every process. It displays itself as a table."""
 
     def of(self, task_list: str) -> Pollers:
         """The pollers of one task list."""

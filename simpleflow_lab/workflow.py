@@ -66,7 +66,7 @@ class Executor(canvas.Submitter, Protocol):
         """Whether the code is being replayed: what it does now was done before."""
 
     def now(self) -> datetime.datetime:
-        """When the current decision task was started."""
+        """The time at which the current decision task was started."""
 
     def patched(self, patch: str, *, deprecated: bool) -> bool:
         """See `Workflow.patched`."""

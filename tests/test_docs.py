@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -75,6 +76,34 @@ def test_what_says_nothing_is_found() -> None:
 )
 def test_docstrings_become_restructuredtext(docstring: str, rst: str) -> None:
     assert "\n".join(to_rst(docstring.split("\n"))) == rst
+
+
+def test_no_docstring_begins_as_a_question() -> None:
+    """It says what a function gives or does, and not `What it gives`."""
+    found = []
+    for path in sorted((ROOT / "simpleflow_lab").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                if re.match(r"(What|How|Who|Where|When|Which)\b", text):
+                    found.append(f"{path.relative_to(ROOT)}: {text.splitlines()[0]}")
+    assert found == []
+
+
+def test_the_tree_in_contributing_names_modules_that_are_there() -> None:
+    """The last column of the table: a module, in the folder that was named before it or in one above."""
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("### The tree")[2].partition("\n## ")[0]
+    missing, count = [], 0
+    for row in re.findall(r"(?m)^\| `.*\| (.*) \|$", section):
+        folder = ROOT / "simpleflow_lab"
+        for name in re.findall(r"`([^`]+)`", row):
+            if name.endswith("/"):
+                folder = ROOT / "simpleflow_lab" / name
+            elif not any((place / f"{name}.py").exists() for place in (folder, folder.parent)):
+                missing.append(name)
+            count += 1
+    assert count > 50
+    assert missing == []
 
 
 def test_the_architecture_page_names_files_that_are_there() -> None:

@@ -90,7 +90,7 @@ class ExecutionTasks(Inspection, ListingRecord):
     """Which tasks are shown: the fields of `views.workflow_listings.TaskChoice`."""
 
     def choice(self) -> TaskChoice:
-        """Which tasks are shown."""
+        """The choice of the tasks that are shown."""
         from simpleflow_lab.views.workflow_listings import TaskChoice
 
         return TaskChoice(**self.chosen)
@@ -193,7 +193,8 @@ def tasks(session: Session, /, target: Target, nb_tasks: int | None, **chosen: A
 
 
 def _left_out(tasks: Sequence[Attempt], nb_tasks: int | None, *, is_sorted: bool) -> str | None:
-    """That the tasks that failed come first, for not all are shown; `None` if they are in their usual order."""
+    """A line that says that failed tasks come first, where not all are shown; `None` if they are in their usual
+    order."""
     left = 0 if nb_tasks is None else len(tasks) - nb_tasks
     failed = sum(task.failed and not task.retried for task in tasks)
     if left <= 0 or is_sorted or not failed:
@@ -216,7 +217,7 @@ def _check_name(execution: AnyExecution, name: str) -> None:
 @_nb_tasks
 @click.pass_obj
 def profile(session: Session, target: Target, nb_tasks: int | None) -> ExecutionProfile:
-    """Where the time of an execution went: its tasks by the time they ran.
+    """Show where the time of an execution went: its tasks by the time they ran.
 
     There is a row for each attempt, in a notebook as well. `workflow.statistics --workflow-id ID` has one for each name
     of a task.

@@ -377,7 +377,7 @@ def _began(event: HistoryEvent, event_id: int) -> bool:
 
 
 def _decided_here_at(started: HistoryEvent) -> float | None:
-    """When this decision began, if a decider of this process made it."""
+    """The time at which this decision began, if a decider of this process made it."""
     try:
         identity = json.loads(started.attributes.get("identity") or "")
     except (ValueError, RecursionError):

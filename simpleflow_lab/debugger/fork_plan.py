@@ -87,7 +87,7 @@ class _Task:
 
     @property
     def place(self) -> _Place:
-        """Where it closed."""
+        """The place at which it closed."""
         return self.outcomes[-1][0]
 
     @property

@@ -26,7 +26,7 @@ class Opening(NamedTuple):
 
 
 def opening_of(steps: ReplaySteps) -> Opening:
-    """Where to stand in these steps, of which there is at least one; replays them to their end."""
+    """The step to begin with, and why; replays the steps, of which there is at least one, to their end."""
     last = steps[-1]
     if last.record.error is not None:
         return Opening(last.number, "where the steps end")

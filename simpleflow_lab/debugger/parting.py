@@ -1,4 +1,4 @@
-"""Where two replays part: the first decision that saw something else, or commanded something else.
+"""Finds where two replays part: the first decision that saw something else, or commanded something else.
 
 Rule: what differs from run to run is left out: times, event ids, workers, and ids made of the execution's own.
 """

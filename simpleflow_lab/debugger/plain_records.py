@@ -1,4 +1,4 @@
-"""Which objects of the author's classes are plain records: named tuples, and data classes without methods of copying.
+"""Plain records of the author's classes: named tuples, and data classes without methods of copying.
 
 A copy of one is made without its class: `tuple.__new__`, or a new object whose `__dict__` is filled. So nothing of the
 author's runs, and the copy has the author's methods for whoever calls them.

@@ -87,7 +87,7 @@ def recorded_script(
 
 
 class _Times:
-    """When the events of a history happened, in nanoseconds: those of one millisecond evenly spread, in their order."""
+    """The times of the events of a history, in nanoseconds: those of one millisecond evenly spread, in their order."""
 
     def __init__(self, history: History) -> None:
         self._at: dict[int, int] = {}
@@ -107,7 +107,8 @@ class _Times:
                     self._started[event.attributes[_STARTS[event.type]]] = event.id
 
     def _due(self, timer: HistoryEvent) -> int:
-        """When a timer should have fired, as it does in the simulation: that it was late counts as a decider's wait."""
+        """The time at which a timer should have fired, as it does in the simulation: that it was late counts as a
+        decider's wait."""
         return self._at[timer.id] + int(timer.attributes["startToFireTimeout"]) * 1000 * NANOSECONDS
 
     def of(self, event_id: int) -> int:
@@ -115,12 +116,12 @@ class _Times:
         return self._at[event_id]
 
     def started(self, attempt: Attempt) -> int | None:
-        """When an attempt was started; `None` if it was not."""
+        """The time at which an attempt was started; `None` if it was not."""
         found = self._started.get(attempt.scheduled_event_id)
         return None if found is None else self._at[found]
 
     def closed(self, attempt: Attempt) -> int | None:
-        """When an attempt closed; `None` if it did not."""
+        """The time at which an attempt closed; `None` if it did not."""
         return None if attempt.closed_event_id is None else self._at[attempt.closed_event_id]
 
     def most_at_once(self, attempts: list[Attempt]) -> int:

@@ -102,7 +102,7 @@ class RecordedStep:
 
     @property
     def matches(self) -> Sequence[Match]:
-        """Which command each of these events records."""
+        """The command that each of these events records."""
         return self.record.matches
 
     @property

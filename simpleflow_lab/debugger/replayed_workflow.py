@@ -1,4 +1,4 @@
-"""Which workflow class a history is replayed with, if nobody says."""
+"""The workflow class with which a history is replayed, if nobody names one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which task somebody means: by its id, the short label that charts and `explain()` show, or the name of its type.
+"""Finds a task by its id, by the short label that charts and `explain()` show, or by the name of its type.
 
 Rule: a word that may mean several tasks means none of them: the message has their ids.
 """

@@ -1,4 +1,4 @@
-"""What if: how long an execution would have taken with other workers, other durations, without its retries.
+"""Simulates how long an execution would have taken with other workers, other durations, without its retries.
 
     execution.what_if(workers=8, scale={"fetch": 0.5}, without_retries=True)
 

@@ -173,7 +173,8 @@ _KINDS: Final[dict[str, _Kind]] = {
 
 
 def postponed_to(deadline: Deadline, at: int, paused: int, paused_in_all: int) -> int:
-    """When a deadline passes that was set for `at`, after heartbeats and the time in which timeouts did not run.
+    """The time at which a deadline passes that was set for `at`, after heartbeats and the time in which timeouts did
+    not run.
 
     All times are in milliseconds. The timeout did not run for `paused` since the deadline was set, and for
     `paused_in_all` as heartbeats count it.

@@ -532,7 +532,7 @@ class EngineState:
             self.unbound[instance] += milliseconds
 
     def next_deadline(self, *, before: int | None = None) -> int | None:
-        """When something is due next, in milliseconds since 1970; `None` if nothing is.
+        """The time at which something is due next, in milliseconds since 1970; `None` if nothing is.
 
         Deadlines count only if they lie `before` this time.
         """

@@ -20,7 +20,7 @@ ISOLATED_AFTER: Final = 2
 
 
 class Isolation:
-    """Which processes have, or wait for, an isolated activity task."""
+    """The processes that have, or wait for, an isolated activity task."""
 
     def __init__(self, is_held: Callable[[HeldTask], bool]) -> None:
         """`is_held` says whether a task that a process was given is still open."""

@@ -1,4 +1,4 @@
-"""Who polls, and what the open tasks of an execution wait for, as plain data for other processes.
+"""Reports who polls, and what the open tasks of an execution wait for, as plain data for other processes.
 
 Rule: this reads the engine's state and changes nothing. Names of members are spelled as SWF spells its own.
 """
@@ -239,6 +239,6 @@ def _why_nobody_is_able(
 
 
 def _defines(sessions: Sequence[ClientSession], what: str) -> str:
-    """Which processes define something, in words."""
+    """The processes that define something, in words."""
     pids = ", ".join(str(session.pid) for session in sessions)
     return f"process {pids} defines {what}" if len(sessions) == 1 else f"processes {pids} define {what}"

@@ -1,4 +1,4 @@
-"""Where the engine's changes go, and what is read of them: what a store promises, and a store that writes nothing."""
+"""The interface of stores, which take the engine's changes and are read, and a store that writes nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Contents(NamedTuple):
 
 
 class Store(Protocol):
-    """Where the engine's changes go."""
+    """A store, which takes the engine's changes."""
 
     @property
     def failure(self) -> str | None:

@@ -85,7 +85,7 @@ def _milliseconds(date: Any) -> int:
 
 
 def _place(run: Run, request: Request) -> Place:
-    """Where a list has the run: lists are sorted by the time that their time filter is about."""
+    """The place of the run in a list: lists are sorted by the time that their time filter is about."""
     if "closeTimeFilter" in request:
         return run.closed_at or 0, run.key
     return run.started_at, run.key

@@ -35,7 +35,7 @@ WAIT_STEP: Final = 0.25
 
 
 def deadline_of(timeout: float | None) -> float | None:
-    """When a timeout that begins now ends, on the monotonic clock. Raises `UsageError`."""
+    """The time at which a timeout that begins now ends, on the monotonic clock. Raises `UsageError`."""
     if timeout is not None and math.isnan(timeout):
         raise UsageError(f"a timeout of {timeout} is no number of seconds: None waits without a limit")
     return None if timeout is None else time.monotonic() + timeout

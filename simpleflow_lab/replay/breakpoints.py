@@ -100,7 +100,7 @@ class _Replaced:
             self._input, builtins.input = builtins.input, self.ours[2]
 
     def put_back(self) -> None:
-        """What has replaced them meanwhile stays, and asks nobody any more."""
+        """Put back what was replaced; what has replaced ours meanwhile stays, and asks nobody."""
         hook, set_trace, ours = self.ours
         if sys.breakpointhook is hook:
             sys.breakpointhook = self._hook

@@ -1,4 +1,4 @@
-"""Which tasks a task depends on: those whose futures are among its arguments.
+"""The tasks on which a task depends: those whose futures are among its arguments.
 
 A group or chain among the arguments stands for its members, for it is no task of its own.
 """

@@ -52,7 +52,7 @@ class ReplayExecutor:
         return not self._run.is_live
 
     def now(self) -> datetime.datetime:
-        """When the current decision task was started."""
+        """The time at which the current decision task was started."""
         return self._run.decided_at
 
     @property

@@ -169,7 +169,7 @@ def _check(id: int, kind: str, attributes: Mapping[str, Any]) -> None:
 
 
 class Crossing(NamedTuple):
-    """Where the events of one run end and those of another begin."""
+    """The place where the events of one run end and those of another begin."""
 
     given: Mapping[str, str | None]
     """The results that are given there."""

@@ -139,7 +139,7 @@ class ReplayedRun:
 
     @property
     def decided_at(self) -> datetime.datetime:
-        """When the current decision task was started; before the first, when the run was."""
+        """The time at which the current decision task was started; before the first, at which the run was."""
         return self.events[max(self.started_event_id, 1) - 1].timestamp
 
     def new_future(

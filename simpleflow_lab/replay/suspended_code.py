@@ -1,4 +1,4 @@
-"""Where a fiber of a workflow is suspended: the stack of the author's code, with its local variables.
+"""The place where a fiber of a workflow is suspended: the stack of the author's code, with its local variables.
 
 Rule: only read, in the thread that replays, while the fiber is suspended. Values become bounded texts at once, so that
 nothing that happens later changes them.

@@ -153,7 +153,7 @@ def _fields(value: object) -> dict[str, Any]:
 
 
 def _read_layout(kind: type) -> tuple[tuple[tuple[str, MemberDescriptorType], ...], GetSetDescriptorType | None]:
-    """Where objects of this class keep their attributes: in which slots, and what gets their `__dict__`."""
+    """The places in which objects of this class keep their attributes: slots, and what gets their `__dict__`."""
     slots: dict[str, MemberDescriptorType] = {}
     held_in: GetSetDescriptorType | None = None
     for each in reversed(_mro(kind)):

@@ -1,4 +1,4 @@
-"""Which modules are the author's, and a digest of what stands in them."""
+"""Tells which modules are the author's, and makes a digest of what stands in them."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _MESSAGE: Final = logging.Formatter("%(message)s")
 
 
 class TaskOutput:
-    """Where the output of one task goes: of an activity's attempt, or of the workflow's own code."""
+    """The destination of one task's output: of an activity's attempt, or of the workflow's own code."""
 
     __slots__ = ("_contexts", "_execution", "_generation", "_log", "_started_event_id", "_task")
 

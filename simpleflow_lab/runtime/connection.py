@@ -277,7 +277,8 @@ def has_made(service: WatchableService) -> bool:
 
 
 def owner_of(service: WatchableService) -> str:
-    """Who owns the store of a service, as `this process` or `process 12 on host`; empty for one that nobody can own."""
+    """The owner of the store of a service, as `this process` or `process 12 on host`; empty for one that nobody can
+    own."""
     if not isinstance(service, SharedStore):
         return ""
     if service.engine is not None:

@@ -58,7 +58,7 @@ class WorkerContext:
     def task_output(
         self, workflow_id: str, run_id: str, *, task: str | None = None, started_event_id: int | None = None
     ) -> TaskOutput:
-        """Where the output of a task goes: of an activity's attempt, or of a workflow's own code."""
+        """The destination of a task's output: of an activity's attempt, or of a workflow's own code."""
         execution = LoggedExecution(self.domain, workflow_id, run_id)
         return TaskOutput(self.output_contexts, self.log, execution, task=task, started_event_id=started_event_id)
 

@@ -179,7 +179,7 @@ class DecisionReplay:
                 _warned.add(impurity)
 
     def _output_of(self, execution: Mapping[str, Any], started: HistoryEvent) -> TaskOutput:
-        """Where the output of this execution goes: of a child, where its parent's does."""
+        """The destination of this execution's output: of a child, that of its parent."""
         parent = started.attributes.get("parentWorkflowExecution")
         if parent is not None:
             contexts = self._context.output_contexts

@@ -247,7 +247,8 @@ class DefinitionTracer:
         ]
 
     def _of_modules(self, function: types.FunctionType) -> Any:
-        """What a function uses of the author's modules, as `rates.GOLD`: it may be set after the module was loaded."""
+        """The values of the author's modules that a function uses, as `rates.GOLD`: they may be set after the module
+        was loaded."""
         record = []
         for name, *path in attributes_used(function.__code__):
             names, value = function.__globals__, function.__globals__.get(name, ABSENT)

@@ -24,7 +24,7 @@ def replay_history(
     run_id: str = "",
     fields: Fields | None = None,
 ) -> DecisionTaskError | None:
-    """Where the code decides otherwise than the history records, as the error of that decision; `None` if nowhere.
+    """The error of the decision in which the code decides otherwise than the history records; `None` if there is none.
 
     The ids of children are made of those of the execution, which are not in its history. `fields` reads large fields of
     the history. Raises what is no matter of the decisions: `HistoryError` for a history with gaps, `StoreError` for a

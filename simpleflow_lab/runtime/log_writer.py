@@ -59,7 +59,7 @@ class LoggedExecution(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """Which line is being written: those of different threads don't mix."""
+    """The key of the line that is being written: those of different threads don't mix."""
 
     execution: LoggedExecution
     task: str | None

@@ -20,7 +20,8 @@ def names_used(code: types.CodeType) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def attributes_used(code: types.CodeType) -> tuple[tuple[str, ...], ...]:
-    """What this code, and all code within, looks up in a global: `("rates", "gold")` for `rates.gold`, in order."""
+    """The attributes that this code, and all code within, looks up in a global: `("rates", "gold")` for `rates.gold`,
+    in order."""
     found: set[tuple[str, ...]] = set()
     for part in (code, *codes_in(code)):
         path: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Which cell, or which caller, the output of each execution belongs to.
+"""The cell, or the caller, to which the output of each execution belongs.
 
 An execution's output goes where the output of the call goes that started it or resumed it last. A `contextvars.Context`
 says where that is: in a notebook, the cell. A child's output goes where its parent's does.

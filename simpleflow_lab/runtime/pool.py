@@ -325,7 +325,8 @@ class WorkerPool:
         return self._decision_errors.get(run_id)
 
     def decided_at(self, run_id: str) -> float:
-        """When this process decided for this run last, on the monotonic clock; minus infinity if that is not known."""
+        """The time at which this process decided for this run last, on the monotonic clock; minus infinity if that is
+        not known."""
         found = self._decided_at.get(run_id)
         return -math.inf if found is None else found
 

@@ -37,7 +37,7 @@ MAX_OWNERS: Final = 20
 
 
 class Visitor(Protocol):
-    """Who uses the connection."""
+    """The user of a connection."""
 
     def introduce(self, engine: WatchableService) -> None:
         """Tell a new engine of this process: before the first call there."""

@@ -179,7 +179,7 @@ class WatchableService(SWFService, Protocol):
         ...
 
     def pollers(self, *, domain: str) -> Answer:
-        """Who polls for tasks of a domain: `pollers`, a list of structures.
+        """The pollers of a domain's tasks: `pollers`, a list of structures.
 
         Each has `kind` ("decision_task" or "activity"), `taskList`, `waitingPolls`, `tasks` (those that it holds) and,
         unless it is a program without a session, `instance`, `pid`, `hostname`, `since`, `isSilent`.
@@ -187,7 +187,8 @@ class WatchableService(SWFService, Protocol):
         ...
 
     def describe_waiting(self, *, domain: str, execution: Structure) -> Answer:
-        """What the open tasks of an execution wait for: `tasks`, a list of structures, at most some hundreds.
+        """The open tasks of an execution, with what they wait for: `tasks`, a list of structures, at most some
+        hundreds.
 
         Each has `kind`, `scheduledEventId`, `taskList`, `type` and `state` ("scheduled" or "started"); a scheduled one
         has `since`, `isDefined` (whether a process with a session defines its type), `reason`, `isSilent` (whether

@@ -1,4 +1,4 @@
-"""Which steps run: the rules, without anything that runs.
+"""The rules that say which steps run, without anything that runs.
 
 Names are levels with dots between: to force or skip "a.b" covers "a.b" and "a.b.c", and not "a.bc". "*" covers all. To
 force beats to skip, and both beat what is done already.

@@ -29,7 +29,7 @@ MAX_WORDS: Final = 300
 
 
 class ForkedFrom(NamedTuple):
-    """Where a fork comes from."""
+    """The origin of a fork."""
 
     workflow_id: str
     run_id: str
@@ -46,7 +46,7 @@ class ForkedFrom(NamedTuple):
         return self.words(None)
 
     def words(self, reused: int | None, *, forked_children: int = 0) -> str:
-        """Where it comes from, and how many results it has reused; before its first decision at most how many. So many
+        """Its origin, and the number of results that it has reused; before its first decision at most how many. So many
         of its children are forks, too, and reuse results of their own."""
         number = self.results if reused is None else reused
         results = "1 result" if number == 1 else f"{number:,} results"
@@ -69,7 +69,7 @@ class ForkedFrom(NamedTuple):
 
 
 def words_of_fork(origin: ForkedFrom, history: Sequence[HistoryEvent]) -> str:
-    """Where the fork with this history comes from, and what it and its children have reused."""
+    """The origin of the fork with this history, and what it and its children have reused."""
     children = {
         event.attributes.get("workflowId")
         for event in history

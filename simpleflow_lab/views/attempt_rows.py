@@ -278,7 +278,7 @@ class AttemptRows:
     def _failures(
         self, places: Sequence[int], unhandled_ids: frozenset[str] | None
     ) -> tuple[Sequence[bool], Sequence[bool]]:
-        """Which of these attempts failed and were tried again, and which failed and nobody handled it."""
+        """Those of these attempts that failed and were tried again, and those that failed and nobody handled."""
         no = [False] * len(places)
         if not self.failed:
             return no, no

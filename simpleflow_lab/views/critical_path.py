@@ -1,4 +1,4 @@
-"""Where the time of an execution went: its critical path, from its start to its close, or to now.
+"""The critical path of an execution, from its start to its close, or to now: where its time went.
 
 The path is found backwards. What ended the execution was a decision; that was made because something had ended, a task
 say; that had been scheduled by a decision; and so on, to the start. Whatever was not on the path could have taken

@@ -77,7 +77,7 @@ def _seconds(when: datetime.datetime, origin: datetime.datetime) -> float:
 
 
 class TimeAxis:
-    """Where a time stands: in seconds since the start, with each fold made short."""
+    """The axis of times: in seconds since the start, with each fold made short."""
 
     def __init__(self, folds: Sequence[Fold], whole: float) -> None:
         self.folds = folds
@@ -92,7 +92,7 @@ class TimeAxis:
         self._real, self._shown = np.array(real), np.array(shown)
 
     def place(self, seconds: Numbers) -> Numbers:
-        """Where these times stand."""
+        """The places of these times on the axis."""
         placed = np.interp(seconds, self._real, self._shown)
         # Before the start and behind the last fold a second is a second.
         placed = np.where(seconds < 0, seconds, placed)

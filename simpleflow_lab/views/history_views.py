@@ -109,7 +109,7 @@ class HistoryViews(ABC):
         return Explanation(self._advising(lines))
 
     def critical_path(self, *, timezone: TimeZone = UTC) -> pd.DataFrame:
-        """Where its time went: one row per segment of the critical path; see `views.path_tables`."""
+        """The critical path, where its time went: one row per segment; see `views.path_tables`."""
         from simpleflow_lab.views.path_tables import critical_path_table
 
         return _in_zone(critical_path_table(self._folded()), timezone)

@@ -415,7 +415,7 @@ def _place(wait: Wait) -> int:
 
 
 def _time_limit(attempt: Attempt, attributes: Mapping[str, Any]) -> datetime.datetime | None:
-    """When an open attempt ends at the latest: a timer by firing, a task by the earliest of its timeouts."""
+    """The latest time at which an open attempt ends: a timer by firing, a task by the earliest of its timeouts."""
     limits = [(attempt.scheduled, "startToFireTimeout"), (attempt.scheduled, "scheduleToCloseTimeout")]
     if attempt.started is None:
         limits.append((attempt.scheduled, "scheduleToStartTimeout"))

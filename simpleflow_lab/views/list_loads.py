@@ -57,12 +57,12 @@ class ListLoad:
 
     @cached_property
     def starts(self) -> list[datetime.datetime]:
-        """When these were started, in order."""
+        """The times at which these were started, in order."""
         return [start for start, _ in self._spans]
 
     @cached_property
     def ends(self) -> list[datetime.datetime]:
-        """When these closed, or up to when they count, in order."""
+        """The times at which these closed, or up to which they count, in order."""
         return sorted([end for _, end in self._spans])
 
     @cached_property

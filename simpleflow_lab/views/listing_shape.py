@@ -1,4 +1,4 @@
-"""Which rows and columns of a listing are shown, and in which order.
+"""Chooses the rows and columns of a listing that are shown, and their order.
 
 Rule: a filter is literal text or a glob, never a regular expression, so that no pattern takes long.
 """

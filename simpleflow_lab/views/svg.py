@@ -187,7 +187,7 @@ class _Picture:
             yield text_element(title, middle, bottom + 35 + self._x_title_drop, size=11, anchor="middle")
 
     def _centre(self, x: float, label: str) -> float:
-        """Where the middle of a label at this place is, which stays within the picture."""
+        """The middle of a label at this place, which stays within the picture."""
         half = width_of(label, 11) / 2 + 2
         return min(max(x, half), self._width - half)
 

@@ -69,7 +69,8 @@ def same_value(one: str | None, other: str | None) -> bool:
 
 
 def _places(tasks: Mapping[tuple[str, str], Sequence[Attempt]]) -> dict[tuple[str, str], tuple[int, int]]:
-    """When each task was first scheduled: by which of the decisions that scheduled one, and as which of all tasks.
+    """The place at which each task was first scheduled: by which of the decisions that scheduled one, and as which of
+    all tasks.
 
     Unlike times and event ids, these are the same in two runs that do the same.
     """

@@ -42,7 +42,7 @@ LEAST_SLACK: Final = 0.01
 def time_lines(
     folded: FoldedHistory, path: CriticalPath, polling: Polling = UNKNOWN, *, is_blocked: bool = False
 ) -> Iterator[ExplanationLine]:
-    """Where the time went, the largest share first; then the longest task that was not on the path.
+    """Lines about where the time went, the largest share first; then the longest task that was not on the path.
 
     `polling` says who polls now; `is_blocked` that its open decision can't be made.
     """
@@ -167,7 +167,7 @@ def _more_workers(group: Sequence[Segment], polling: Polling) -> str:
 
 
 def _beside(group: Sequence[Segment], polling: Polling) -> str:
-    """That others may have had the workers that there are beside those that this execution had."""
+    """Words that others may have had the workers that there are beside those that this execution had."""
     number = polling.of(group[0].task_list)
     if number <= (group[0].at_once or 0):
         return ""
@@ -175,7 +175,7 @@ def _beside(group: Sequence[Segment], polling: Polling) -> str:
 
 
 def _behind(group: Sequence[Segment], path: CriticalPath) -> str:
-    """Which task ran longest while the one was queued that was so the longest."""
+    """The task that ran longest while the one was queued that was so the longest."""
     longest = max(group, key=lambda segment: segment.seconds)
     load = path.lists.get(longest.task_list or "")
     found = None if load is None else load.longest_within(longest.start, longest.end)

@@ -15,7 +15,7 @@ from simpleflow_lab.views.formatting import shortened
 
 @dataclass(frozen=True, kw_only=True)
 class Polling:
-    """Who polls for activity tasks now. By default nothing is known of it, as of a history from a file."""
+    """The pollers for activity tasks at present. By default nothing is known of it, as of a history from a file."""
 
     at_once: Mapping[str, int] = field(default_factory=dict)
     """By task list: how many activities run at once, or would if there were enough."""

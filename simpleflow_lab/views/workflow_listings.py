@@ -199,7 +199,7 @@ def workflow_info(
 
 @dataclass(frozen=True, kw_only=True)
 class TaskChoice:
-    """Which tasks of an execution are shown. What is not given leaves none out."""
+    """The choice of an execution's tasks that are shown. What is not given leaves none out."""
 
     states: tuple[str, ...] = ()
     """In one of these states; `open` is any that has not closed."""

@@ -40,7 +40,7 @@ def _is_same(event: HistoryEvent, command: Command) -> bool:
 
 
 def closes_otherwise(event: HistoryEvent, command: Command) -> tuple[str, str] | None:
-    """How a failed or continued execution closed, and how this command closes it; `None` if that is the same.
+    """The recorded close of a failed or continued execution, and that of this command; `None` if they are the same.
 
     For decisions of ours: other deciders word their reasons in other ways. Tracebacks, and the addresses of objects in
     a reason, differ from process to process and don't count.
