@@ -44,7 +44,7 @@ def note_values(definition: Any) -> None:
     closes over, as they are where it is defined."""
     if isinstance(definition, type) and definition not in _first_values:
         _first_values[definition] = {
-            name: value for name, value in vars(definition).items() if isinstance(value, (*_PLAIN, tuple))
+            name: value for name, value in vars(definition).copy().items() if isinstance(value, (*_PLAIN, tuple))
         }
     members = vars(definition).copy().values() if isinstance(definition, type) else [definition]
     left = [function for member in members for function in _functions_of(member)]

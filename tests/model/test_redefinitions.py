@@ -487,3 +487,22 @@ def test_a_definition_that_a_decider_notes_something_at_meanwhile_is_compared_al
     """
     names = names_of(text)
     assert redefinitions.methods_of(names["first"]) == redefinitions.methods_of(names["second"])
+
+
+def test_a_definition_that_a_decider_notes_something_at_meanwhile_is_defined_all_the_same():
+    text = """
+        class Noted:
+            @property
+            def __class__(self):
+                setattr(self.of, f"noted_{len(vars(self.of))}", None)  # as a decider's thread does with a fingerprint
+                return Noted
+
+            def __set_name__(self, of, name):
+                self.of = of
+        class Order(Workflow):
+            name = "re.noted"
+            noted = Noted()
+            def run(self): return 1
+    """
+    with Lab(":memory:") as lab:
+        assert lab.start(names_of(text)["Order"]).result(timeout=60) == 1
