@@ -74,7 +74,12 @@ def _complete(instruction: str) -> int:
         return ExitCode.BAD_INPUT
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a person is typing
-        print(SHELLS[shell](table, {}, "simpleflow", COMPLETE_VARIABLE).complete())
+        offered = SHELLS[shell](table, {}, "simpleflow", COMPLETE_VARIABLE).complete()
+    try:
+        print(offered, flush=True)
+    except BrokenPipeError:  # the shell asks no more
+        standard_streams.give_up_stdout()
+        return ExitCode.NO_READER
     return ExitCode.DONE
 
 

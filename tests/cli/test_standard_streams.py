@@ -57,13 +57,20 @@ def test_what_a_workflow_prints_and_nobody_can_take_fails_nothing() -> None:
     assert (done.stderr, done.stdout.strip()) == (FULL, "full,basic,COMPLETED")
 
 
-@pytest.mark.parametrize("words", [["info"], ["info", "--watch", "0.1"], ["--help"]])
-def test_what_lost_its_reader_ends_quietly_as_what_sigpipe_ended(words: list[str]) -> None:
+COMPLETING = {"_SIMPLEFLOW_COMPLETE": "fish_complete", "COMP_WORDS": "simpleflow inf", "COMP_CWORD": "inf"}
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(["info"], {}), (["info", "--watch", "0.1"], {}), (["--help"], {}), ([], COMPLETING)],
+)
+def test_what_lost_its_reader_ends_quietly_as_what_sigpipe_ended(words: list[str], environment: dict[str, str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "simpleflow_lab.cli", *words],
+            env={**os.environ, **environment},
             stdout=writer,
             stderr=subprocess.PIPE,
             timeout=120,
