@@ -119,7 +119,7 @@ def fork_execution(
 
 
 def _with_children(plan: ForkPlan, fields: Fields, read: Callable[[str, str], Sequence[HistoryEvent]]) -> ForkPlan:
-    """The plan with what children inherit that are asked for anew, and their own children in turn.
+    """The plan with what children inherit that are commanded anew, and their own children in turn.
 
     One that had continued as new goes on in the run in which it was. A child that can't be read any more starts anew.
     """

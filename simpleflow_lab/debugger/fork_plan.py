@@ -40,13 +40,13 @@ _Place = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class ChildRun:
-    """A run of a child execution that the fork asks for anew, because it was open at the point or failed."""
+    """A run of a child execution that the fork commands anew, because it was open at the point or failed."""
 
     id: str
     """The workflow id."""
     run_id: str
     initiated: HistoryEvent
-    """The event that asked for it."""
+    """The event that initiated it."""
     until: datetime.datetime | None
     """When the point was; `None` if that is the child's own first failure, or its end."""
 
@@ -76,7 +76,7 @@ class _Task:
     is_open: bool = True
     """Its latest attempt has not closed."""
     openings: list[tuple[_Place, HistoryEvent]] = field(default_factory=list)
-    """The events that asked for its attempts, in order."""
+    """The events that scheduled its attempts, in order."""
     run_ids: dict[_Place, str] = field(default_factory=dict)
     """Of a child, the run ids of its attempts that started, by the places of these events."""
 
@@ -361,7 +361,7 @@ def _completed(event: HistoryEvent, result: str) -> HistoryEvent:
 
 
 def _tasks_of(runs: Sequence[InheritedRun]) -> dict[str, _Task]:
-    """All activity tasks and child executions, by id, in the order in which they were first asked for."""
+    """All activity tasks and child executions, by id, in the order in which they were first scheduled."""
     tasks: dict[str, _Task] = {}
     for number, run in enumerate(runs):
         opened: dict[int, _Task] = {}

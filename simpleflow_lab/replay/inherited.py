@@ -3,11 +3,11 @@
 A fork is replayed as if its history went on where the inherited events end: `Splice` puts them between its first event
 and the others. So everything before the point goes as it went: the same order, the same times of `now()`, the same
 failures, retries, patches and signals. At the end of the inherited events, where the fork's own begin, is a *crossing*:
-what is open there is asked for anew.
+what is open there is commanded anew.
 
-Along inherited events nobody minds a difference. A recorded task that the code does not ask for, because it was edited
-or got another result, is unclaimed: it waits until the code asks for the same one. What the code asks for and no event
-records is sent at the crossing. A task that completed waits on behind the crossing, for the code to ask for it once a
+Along inherited events nobody minds a difference. A recorded task that the code does not command, because it was edited
+or got another result, is unclaimed: it waits until the code commands the same one. What the code commands and no event
+records is sent at the crossing. A task that completed waits on behind the crossing, for the code to command it once a
 limit, as `max_parallel`, holds it back no longer.
 
 Rule: pure. The text comes from a history, and so from anybody: it is checked and bounded before it is used.
@@ -79,7 +79,7 @@ class InheritedRun(NamedTuple):
     given: Mapping[str, str | None] = MappingProxyType({})
     """By task id, the results of tasks that have none at the end of these events, as fields."""
     children: Mapping[str, str] = MappingProxyType({})
-    """By the workflow id of a child execution that is asked for anew at the end of these events, the input with which
+    """By the workflow id of a child execution that is commanded anew at the end of these events, the input with which
     it is: that of a fork of the child."""
 
 
@@ -259,7 +259,7 @@ class Unclaimed:
         return True
 
     def completed(self) -> Unclaimed:
-        """Those whose tasks completed, for after a crossing: what else they were is asked for anew there."""
+        """Those whose tasks completed, for after a crossing: all else is commanded anew there."""
         left = Unclaimed()
         for place, recorded in self._recorded.items():
             for event in recorded:

@@ -56,7 +56,7 @@ class Matching:
         self._by_simpleflow: list[HistoryEvent] = []
         """The events that record tasks with a number, in decisions that no decider of ours made."""
         self.open: dict[CommandKind, int] = {ACTIVITY: 0, CHILD: 0, TIMER: 0}
-        """How many activity tasks, child executions and timers were asked for and are not closed."""
+        """Numbers of activity tasks, child executions and timers that were commanded and are not closed."""
 
     def command_of(self, event: HistoryEvent, row: EventType) -> Command | None:
         """The recorded command that this event is about, or `None`; forgotten if the event closes it."""

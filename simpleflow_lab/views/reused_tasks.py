@@ -31,7 +31,7 @@ _OPENING: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def reused_tasks(history: Sequence[HistoryEvent]) -> tuple[Attempt, ...]:
-    """Those of the fork with this history, in the order in which they were first asked for; none of what is no fork.
+    """Those of the fork with this history, in the order in which they were first scheduled; none of what is no fork.
 
     A task that the fork has scheduled itself is none of them.
     """

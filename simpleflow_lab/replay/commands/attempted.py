@@ -133,8 +133,8 @@ class AttemptedTasks(ABC):
         for member, value in self.members_of(task, args, kwargs).items():
             setattr(command, member, value)
 
-    def ask_anew(self, command: Command) -> None:
-        """Ask for a task again, which was at work where a fork was made: its first attempt begins."""
+    def continue_in_fork(self, command: Command) -> None:
+        """Command a task again that was open where the fork was made: its first attempt begins."""
         command.attempts = AttemptCounts()
         self._run.retry(command)
 
@@ -152,7 +152,7 @@ class AttemptedTasks(ABC):
 
     @abstractmethod
     def upstream_asks_again(self, cause: str) -> bool:
-        """Whether simpleflow asks for a task again in its next decision, however often SWF refused it so."""
+        """Whether simpleflow schedules a task again in its next decision, however often SWF refused it so."""
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start, and submits its tasks again."""

@@ -175,7 +175,7 @@ class Children(AttemptedTasks):
         return cause == "WORKFLOW_TYPE_DOES_NOT_EXIST"
 
     def fork(self, command: Command, input: str) -> None:
-        """Let the attempts that a fork asks for anew be forks themselves: of the child that its origin had, which this
+        """Let the attempts that a fork commands anew be forks themselves: of the child that its origin had, which this
         input names."""
         origin = forked_from({"input": input})
         command.input = input

@@ -129,11 +129,11 @@ class Kinds:
             for command in run.index.of_kind(kind):
                 if not command.closed and run.give(command) and command in run.pending:
                     run.pending.remove(command)
-        ask_anew: dict[CommandKind, Callable[[Command], None]] = {
-            ACTIVITY: self.activities.ask_anew,
-            CHILD: self.children.ask_anew,
-            TIMER: self.timers.ask_anew,
-            SIGNAL: self.signals.ask_anew,
+        continue_in_fork: dict[CommandKind, Callable[[Command], None]] = {
+            ACTIVITY: self.activities.continue_in_fork,
+            CHILD: self.children.continue_in_fork,
+            TIMER: self.timers.continue_in_fork,
+            SIGNAL: self.signals.continue_in_fork,
         }
         open = [command for command in open if not command.closed]
         for command in open:
@@ -142,9 +142,9 @@ class Kinds:
         for command in [each for each in (*run.pending, *open) if each.kind is CHILD]:
             self.children.rename(command, run.ids.new_child_id(command.id))
         for command in open:
-            ask = ask_anew.get(command.kind)
-            if ask is not None and not command.closed:  # a cancel request goes with what it would have canceled
-                ask(command)
+            resume = continue_in_fork.get(command.kind)
+            if resume is not None and not command.closed:  # a cancel request goes with what it would have canceled
+                resume(command)
 
     def begin_rerun(self) -> None:
         """The code is about to run from its start."""

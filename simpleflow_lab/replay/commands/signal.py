@@ -164,8 +164,8 @@ class Signals:
         gives_value = command.task is not None and self._run.rules >= SECOND_RULES
         command.future.set_finished(self._run.fields.decode_later(command.input) if gives_value else None)
 
-    def ask_anew(self, command: Command) -> None:
-        """A signal that was on its way where a fork was made counts as delivered: it is not sent a second time."""
+    def continue_in_fork(self, command: Command) -> None:
+        """A signal that was on its way where the fork was made counts as delivered: it is not sent a second time."""
         command.future.set_finished(None if command.task is None else self._run.fields.decode_later(command.input))
 
     def not_delivered(self, command: Command, event: HistoryEvent) -> None:

@@ -141,8 +141,8 @@ class Timers:
         """The code is about to run from its start, and submits its timers again."""
         self._by_id.clear()
 
-    def ask_anew(self, command: Command) -> None:
-        """Start a timer again, which ran where a fork was made; a wait before an attempt ends there."""
+    def continue_in_fork(self, command: Command) -> None:
+        """Start a timer again that ran where the fork was made; a wait before an attempt ends there."""
         if command.task is None:
             command.future.set_finished(None)
         else:
