@@ -26,6 +26,7 @@ from simpleflow_lab.data.fields import Fields
 from simpleflow_lab.debugger.recorded_checks import MAX_TEXT, RecordedCheck, RecordedChecks
 from simpleflow_lab.definitions.redefinitions import is_made_again
 from simpleflow_lab.exceptions import (
+    EDITED_CODE,
     DecisionInterrupted,
     DecisionTaskError,
     HistoryError,
@@ -367,8 +368,15 @@ def _result(each: Recorded, history: History, error: Exception | None) -> Record
         now=_bounded(None if differs is None else differs.requested),
         now_line=_bounded(None if differs is None else differs.requested_line),
         decided_at=None if last is None else _decided_here_at(history[last - 1]),
-        error=None if error is None else _bounded(" ".join(str(error).split()) or type(error).__name__),
+        error=None if error is None else _bounded(" ".join(_said(error).split()) or type(error).__name__),
     )
+
+
+def _said(error: Exception) -> str:
+    """What an error says: of code that differs no advice, for who edited it knows that, and a line has little room."""
+    text = str(error)
+    is_edited = isinstance(error, NondeterminismError) and error.cause == EDITED_CODE
+    return text.removesuffix(f". {EDITED_CODE.advice}") if is_edited else text
 
 
 def _began(event: HistoryEvent, event_id: int) -> bool:

@@ -113,6 +113,7 @@ def test_a_written_test_passes_and_fails_when_the_workflow_is_edited_so_that_it_
     for row in (first, second):
         assert (row["same"], row["decision"], row["event"]) == ("no", 1, 5)
         assert "ci_plus, x + 1" in row["error"]
+        assert "The code changed since" not in row["error"]
     (project / "flows.py").write_text(FLOWS)
     same = command(project, "--format", "json", "workflow.replay", "flows.Nightly", "tests", "night's <1>")
     assert same.code == 0, same.err
