@@ -2,7 +2,7 @@
 
 Plain data (numbers, texts, dates, containers of these, named tuples, data classes, and small arrays and frames) is
 copied, and so stays live: one calculates with it. What is no plain data becomes a `Shown`, a bounded text that
-displays as itself; of a future its state and value, too.
+displays as itself; of a future its state and value, too, and of the workflow, which is `self` in `run`, its attributes.
 
 Rule: a snapshot runs no code of the author's, and takes bounded time and memory, whatever the values are.
 """
@@ -13,6 +13,7 @@ import copy
 import datetime
 import decimal
 import fractions
+import inspect
 import pathlib
 import zoneinfo
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -25,6 +26,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.futures import FINISHED, Future
 from simpleflow_lab.replay.array_text import has_plain_values, is_array, is_frame, is_scalar, is_series
 from simpleflow_lab.replay.value_text import value_text
+from simpleflow_lab.workflow import Workflow
 
 MAX_NODES: Final = 10_000
 """Most values that are copied of the variables of one step, those inside containers counted."""
@@ -32,6 +34,8 @@ MAX_CHARACTERS: Final = 1_000_000
 """Most characters of strings and bytes that are copied of the variables of one step."""
 MAX_SHOWN: Final = 200
 """Most values of one step, beside the variables themselves, that become texts."""
+MAX_ATTRIBUTES: Final = 1_000
+"""Most attributes of the workflow that are kept of one step."""
 _MAX_DEPTH: Final = 50
 _MAX_COLUMNS: Final = 50
 """Columns of the widest frame that is copied."""
@@ -96,6 +100,38 @@ class ShownFuture(Shown):
         return self._result
 
 
+class ShownWorkflow(Shown):
+    """The workflow as it was: what it holds are attributes of this, as a snapshot has values. It has no methods."""
+
+    __slots__ = ("_held", "_kind")
+
+    def __init__(self, text: str, kind: type[Workflow], held: dict[str, Any]) -> None:
+        super().__init__(text)
+        self._kind = kind
+        self._held = held
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ShownWorkflow:
+        made = memo[id(self)] = ShownWorkflow(self._text, self._kind, {})
+        made._held = copy.deepcopy(self._held, memo)
+        return made
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self._held]
+
+    def __getattr__(self, name: str) -> Any:
+        """What the workflow held then, or a plain value of its class. Raises `AttributeError`."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in self._held:
+            return self._held[name]
+        value = inspect.getattr_static(self._kind, name, self)  # which is no plain value
+        if type(value) in _PLAIN_OF_CLASS:
+            return value
+        raise AttributeError(
+            f"{self._text[:60]} held no {name!r:.60} then: of a workflow attributes are kept, no methods or properties"
+        )
+
+
 class _Full(Exception):
     """No more of this variable is copied."""
 
@@ -105,16 +141,31 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._current = _Snapshot()
+        self._held = _Snapshot()
+        """What the workflow holds has bounds of its own: it takes no room from the variables."""
+        self._workflows: dict[int, ShownWorkflow] = {}
 
     def begin(self) -> int:
         """The next step begins. Gives the size of the one before: values that were copied of it, and its texts."""
-        size = self._current.size
-        self._current = _Snapshot()
+        size = self._current.size + self._held.size
+        self._current, self._held, self._workflows = _Snapshot(), _Snapshot(), {}
         return size
 
     def take(self, found: dict[str, Any]) -> dict[str, Any]:
         """A snapshot of these variables of one frame, by name."""
-        return {name: self._current.variable(value) for name, value in found.items()}
+        return {
+            name: self._of_workflow(value) if issubclass(type(value), Workflow) else self._current.variable(value)
+            for name, value in found.items()
+        }
+
+    def _of_workflow(self, value: Workflow) -> ShownWorkflow:
+        made = self._workflows.get(id(value))  # it lives as long as its frames
+        if made is None:
+            held: dict[str, Any] = _held_by(value)
+            names = [name for name in list(held)[: MAX_ATTRIBUTES + 1] if type(name) is str and name != "executor"]
+            values = {name: self._held.variable(held[name]) for name in names}
+            made = self._workflows[id(value)] = ShownWorkflow(value_text(value), type(value), values)
+        return made
 
 
 class _Snapshot:
@@ -343,6 +394,10 @@ _UNCHANGING: Final = frozenset(
     }
 )
 """Types whose values never change, and hold nothing that does."""
+_PLAIN_OF_CLASS: Final = _UNCHANGING | {str, bytes, int}
+"""Types of attributes of a class that a snapshot of its object has, too."""
+_held_by: Final[Callable[[Workflow], dict[str, Any]]] = vars(Workflow)["__dict__"].__get__
+"""Gets what a workflow holds, by name, whatever its class makes of the access to attributes."""
 _FACTORIES: Final = frozenset({list, dict, set, int, float, str, bool, tuple, deque, Counter, OrderedDict})
 """What makes the missing values of a copied `defaultdict`; another factory may be the author's, and is left out."""
 _PLAIN_ZONES: Final = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -112,6 +113,59 @@ def test_data_classes_and_named_tuples_are_live_as_they_were_then(lab: Lab) -> N
     keys = debugger.steps[1].locals["keys"]
     assert hashed == []
     assert [isinstance(each, Key) for each in (*keys, *keys.values())] == [False, True]
+
+
+class KeepsItsState(Workflow):
+    """What it knows are attributes of itself."""
+
+    name = "values.keeps_its_state"
+    version, task_list = "values", "values"
+    limit = 10
+
+    @property
+    def costly(self) -> int:
+        raise AssertionError
+
+    def __getattribute__(self, name: str) -> Any:
+        read.append(name)
+        return super().__getattribute__(name)
+
+    def run(self) -> int:
+        self.total, self.rows, self.large = 0, [self], list(range(9_000))
+        rows = [list(range(4_900)) for _ in range(2)]
+        for number in range(3):
+            self.future = self.submit(values_list, number)
+            self.future.wait()
+            self.total += number + 4
+            self.rows.append([number])
+        return self.total + len(rows[0])
+
+
+read: list[str] = []
+
+
+def test_what_the_workflow_held_then_is_there_and_none_of_its_code_runs(lab: Lab) -> None:
+    execution = lab.start(KeepsItsState)
+    assert execution.result(30) == 15 + 4_900
+    debugger = execution.debug(at=1)
+    held = [step.locals["self"] for step in debugger.steps[1:4]]
+    read.clear()
+    assert [each.total for each in held] == [0, 4, 9]
+    assert [repr(each.rows[1:]) for each in held] == ["[]", "[[0]]", "[[0], [1]]"]
+    assert [each.future.state for each in held] == ["PENDING"] * 3
+    assert held[1].future.task_id.endswith("values_list-2")
+    assert held[0].limit == 10
+    assert held[0].large == list(range(9_000))
+    held[1].rows.append(5)
+    assert debugger.steps[2].locals["self"].rows[1:] == [[0]]
+    assert copy.deepcopy(held[1]) == held[1]
+    for name in ("costly", "run", "nosuch"):
+        with pytest.raises(AttributeError, match=f"held no '{name}' then: of a workflow attributes are kept"):
+            getattr(held[0], name)
+    assert read == []
+    # It takes no room from the variables.
+    assert [len(row) for row in debugger.steps[1].locals["rows"]] == [4_900, 4_900]
+    assert debugger.to_condition("self.total > self.limit - 2").number == 3
 
 
 @pytest.fixture(autouse=True)
