@@ -373,7 +373,7 @@ def _result(each: Recorded, history: History, error: Exception | None) -> Record
 
 
 def _said(error: Exception) -> str:
-    """What an error says: of code that differs no advice, for who edited it knows that, and a line has little room."""
+    """The text of an error: of code that differs no advice, for who edited it knows that, and room is short."""
     text = str(error)
     is_edited = isinstance(error, NondeterminismError) and error.cause == EDITED_CODE
     return text.removesuffix(f". {EDITED_CODE.advice}") if is_edited else text

@@ -119,7 +119,7 @@ class ShownWorkflow(Shown):
         return [*super().__dir__(), *self._held]
 
     def __getattr__(self, name: str) -> Any:
-        """What the workflow held then, or a plain value of its class. Raises `AttributeError`."""
+        """An attribute that the workflow held then, or a plain value of its class. Raises `AttributeError`."""
         if name.startswith("__"):
             raise AttributeError(name)
         if name in self._held:
