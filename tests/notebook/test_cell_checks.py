@@ -179,14 +179,14 @@ def test_the_setting_limits_the_time_and_0_checks_nothing(
         shell.push({"lab": lab})
         record(shell, lab)
         assert shown(shell, CELL, capsys) == []
-    monkeypatch.setenv("SIMPLEFLOW_LAB_CHECK_SECONDS", "0.5")
+    monkeypatch.setenv("SIMPLEFLOW_LAB_CHECK_SECONDS", "2")
     with Lab(":memory:") as lab:
         shell.push({"lab": lab})
         record(shell, lab)
         began = time.monotonic()
         (line,) = shown(shell, CELL.replace("        y = ", "        while True: pass\n        y = "), capsys)
-        assert "2 executions not checked within 0.5 s" in line
-        assert time.monotonic() - began < 20
+        assert "2 executions not checked within 2 s" in line
+        assert time.monotonic() - began < 100
 
 
 def test_a_kernel_shows_it_below_the_cell_as_html(tmp_path: Path) -> None:

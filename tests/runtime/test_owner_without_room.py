@@ -28,7 +28,7 @@ with Lab(sys.argv[1]):
     print("open", flush=True)
     sys.stdin.read()
 """
-SOON = 30.0
+SOON = 200.0
 begun = threading.Event()
 at_work = threading.Event()
 runs: list[int] = []
