@@ -108,5 +108,5 @@ def test_it_is_started_again_with_all_that_it_had(lab: Lab) -> None:
     first, second = (each.history()[0].attributes for each in (execution, again))
     assert {name: second[name] for name in first} == dict(first)
     again.signal("go")
-    assert again.result(30) == 7
+    assert again.result(200) == 7
     assert lab.execution("again").run_id == again.run_id

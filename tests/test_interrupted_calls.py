@@ -37,12 +37,12 @@ signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 with Lab(path) as lab:
     waiting = lab.start(Waiting, workflow_id="waiting")
     closed = lab.start(Doubling, 1, workflow_id="closed")
-    assert closed.result(30) == 2
+    assert closed.result(200) == 2
     lab.executions()  # pandas is there; for interrupts while it is imported there is a test of its own
     calls = {
-        "start": lambda: lab.start(Doubling, 1).result(30),
+        "start": lambda: lab.start(Doubling, 1).result(200),
         "wait": lambda: waiting.wait(0.2),
-        "result": lambda: waiting.result(30),
+        "result": lambda: waiting.result(200),
         "signal": lambda: waiting.signal("noise"),
         "history": lambda: waiting.history(),
         "waiting_for": lambda: waiting.waiting_for(),
@@ -67,11 +67,11 @@ with Lab(path) as lab:
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             # No transaction is open, nobody holds a lock, and deciders and workers go on.
-            assert lab.start(Doubling, 21).result(30) == 42, name
+            assert lab.start(Doubling, 21).result(200) == 42, name
     assert {worker.state for worker in lab.workers} <= {"polling", "busy"}, lab.workers
     assert interrupts == times * len(calls), interrupts
     waiting.signal("go", '{"args": ["on"], "kwargs": {}}')
-    assert waiting.result(30) == ["on"]
+    assert waiting.result(200) == ["on"]
 print("done")
 """
 

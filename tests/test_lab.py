@@ -69,7 +69,7 @@ def one_off(run, **attributes):
 
 def test_a_workflow_gives_what_its_run_returns(lab):
     execution = lab.start(Basic, 1, t=0)
-    assert execution.result(timeout=30) == 4
+    assert execution.result(timeout=200) == 4
     assert execution.status == "COMPLETED"
 
 
@@ -78,7 +78,7 @@ def test_a_future_nested_anywhere_in_the_arguments_is_a_dependency(lab):
         one, two = self.submit(increment, 0), self.submit(increment, 1)
         return self.submit(total, [one, 10], more=[two, one]).result
 
-    assert lab.start(one_off(run, name="lab.nested")).result(30) == 1 + 10 + 2 + 1
+    assert lab.start(one_off(run, name="lab.nested")).result(200) == 1 + 10 + 2 + 1
 
 
 def test_a_nested_future_that_is_pending_holds_up_nothing_else(lab):
@@ -90,7 +90,7 @@ def test_a_nested_future_that_is_pending_holds_up_nothing_else(lab):
         return [fast.result, waiting.result]
 
     execution = lab.start(one_off(run, name="lab.nested_pending"))
-    assert execution.result(30) == [42, 1]
+    assert execution.result(200) == [42, 1]
     first_answer = [e for e in execution.history() if e.attributes.get("decisionTaskCompletedEventId") == 4]
     assert len(first_answer) == 2  # slow and fast, side by side
 
@@ -105,7 +105,7 @@ def test_an_id_does_not_move_when_an_argument_is_late(lab):
         return [y.result, a.result, b.result]
 
     execution = lab.start(one_off(run, name="lab.id_shift"))
-    assert execution.result(30) == [2, 3, 301]
+    assert execution.result(200) == [2, 3, 301]
     ids = [
         (e.attributes["activityId"].rpartition("-")[2], e.attributes["input"])
         for e in execution.history()
@@ -122,7 +122,7 @@ def test_map_and_starmap_give_futures_in_order(lab):
     def run(self):
         return futures.wait(self.map(double, range(5)), self.starmap(total, [(1, 2), (3, 4)]))
 
-    assert lab.start(one_off(run, name="lab.map")).result(30) == [0, 2, 4, 6, 8, 3, 7]
+    assert lab.start(one_off(run, name="lab.map")).result(200) == [0, 2, 4, 6, 8, 3, 7]
 
 
 def test_groups_and_chains_nest(lab):
@@ -134,7 +134,7 @@ def test_groups_and_chains_nest(lab):
         late = Chain((increment, 1), FuncGroup(lambda: Group(*[(double, n) for n in range(3)])))
         return [self.submit(item).result for item in (chain, piped, late)]
 
-    assert lab.start(one_off(run, name="lab.canvas")).result(30) == [
+    assert lab.start(one_off(run, name="lab.canvas")).result(200) == [
         [2, [4, 6], [14, 16]],
         [2, 4, 5],
         [2, [0, 2, 4]],
@@ -146,7 +146,7 @@ def test_a_child_workflow_is_an_execution_of_its_own(lab):
         return self.submit(Basic, x).result + 1
 
     execution = lab.start(one_off(run, name="lab.parent"), 1)
-    assert execution.result(30) == 5
+    assert execution.result(200) == 5
     assert len(lab.executions()) == 2
     child = next(e for e in execution.history() if e.type == "ChildWorkflowExecutionStarted").attributes
     assert lab.execution(child["workflowExecution"]["workflowId"]).result(1) == 4
@@ -163,7 +163,7 @@ def test_a_child_on_a_task_list_of_its_own_is_served(lab):
     def run(self):
         return self.submit(Elsewhere).result
 
-    assert lab.start(one_off(run, name="lab.parent_of_elsewhere")).result(30) == 2
+    assert lab.start(one_off(run, name="lab.parent_of_elsewhere")).result(200) == 2
     assert lab.task_lists == (["lab-tests", "lab-tests-elsewhere"], ["lab-tests-far"])
 
 
@@ -177,7 +177,7 @@ def test_a_timer_and_a_signal_and_a_marker(lab):
 
     execution = lab.start(one_off(run, name="lab.signals"), workflow_id="signals")
     execution.signal("go", '"now"')
-    assert execution.result(30) == ["now", {"for": "go"}]
+    assert execution.result(200) == ["now", {"for": "go"}]
 
 
 def test_continue_as_new_goes_on_in_another_run(lab):
@@ -192,7 +192,7 @@ def test_continue_as_new_goes_on_in_another_run(lab):
             return "lift-off"
 
     execution = lab.start(Countdown, 3)
-    assert execution.result(30) == "lift-off"
+    assert execution.result(200) == "lift-off"
     assert len(lab.executions()) == 4
     with pytest.raises(exceptions.UsageError, match="is closed already: CONTINUED_AS_NEW; its next run is ") as raised:
         execution.request_cancel()
@@ -227,7 +227,7 @@ def test_the_time_chance_and_new_ids_of_a_workflow_are_the_same_in_every_replay(
             return facts
 
     execution = lab.start(Deterministic)
-    result = execution.result(30)
+    result = execution.result(200)
     from simpleflow_lab.replay.replay import Replay
 
     replay = Replay(Deterministic, workflow_id=execution.workflow_id, run_id=execution.run_id)
@@ -245,7 +245,7 @@ def test_what_a_workflow_prints_is_printed_once(lab, capsys):
 
     workflow = one_off(run, name="lab.prints")
     execution = lab.start(workflow)
-    execution.result(30)
+    execution.result(200)
     Replay(workflow, workflow_id="w", run_id="r").feed(execution.history())
     assert capsys.readouterr().out == "before\nafter\n"
 
@@ -258,7 +258,7 @@ def test_a_failed_execution_raises_with_the_task_its_error_and_its_traceback(lab
         return self.submit(fail, "the disk is full").result
 
     with pytest.raises(WorkflowExecutionFailed) as failed:
-        lab.start(one_off(run, name="lab.fails"), workflow_id="fails").result(30)
+        lab.start(one_off(run, name="lab.fails"), workflow_id="fails").result(200)
     text = str(failed.value)
     assert "fails" in text
     assert "activity-tests.test_lab.fail-1" in text or "fail-1" in text
@@ -275,7 +275,7 @@ def test_a_failure_can_be_caught_by_the_workflow(lab):
         except TaskFailed as error:
             return error.reason
 
-    assert lab.start(one_off(run, name="lab.catches")).result(30) == "ValueError: oh"
+    assert lab.start(one_off(run, name="lab.catches")).result(200) == "ValueError: oh"
 
 
 def test_except_exception_does_not_swallow_waiting(lab):
@@ -285,7 +285,7 @@ def test_except_exception_does_not_swallow_waiting(lab):
         except Exception:
             return "swallowed"
 
-    assert lab.start(one_off(run, name="lab.except")).result(30) == 2
+    assert lab.start(one_off(run, name="lab.except")).result(200) == 2
 
 
 def test_a_task_is_tried_as_often_again_as_it_says(lab):
@@ -302,7 +302,7 @@ def test_a_task_is_tried_as_often_again_as_it_says(lab):
         return self.submit(flaky).result
 
     execution = lab.start(one_off(run, name="lab.retries"))
-    assert execution.result(30) == "at last"
+    assert execution.result(200) == "at last"
     assert list(execution.tasks()["attempt"]) == [1, 2, 3]
     assert list(execution.tasks()["state"]) == ["failed", "failed", "completed"]
 
@@ -315,7 +315,7 @@ def test_an_unhandled_failure_is_shown_and_the_result_is_none(lab):
         return [noticed.result, unhandled.result]
 
     execution = lab.start(one_off(run, name="lab.unhandled"))
-    assert execution.result(30) == [None, None]
+    assert execution.result(200) == [None, None]
     unhandled = execution.unhandled_failures()
     assert list(unhandled["reason"]) == ["ValueError: unseen"]
     assert "unhandled" in execution._repr_html_()
@@ -328,7 +328,7 @@ def test_a_failure_that_is_to_raise_fails_the_workflow_even_if_it_is_not_read(la
         return "done"
 
     with pytest.raises(WorkflowExecutionFailed, match="unread"):
-        lab.start(one_off(run, name="lab.unread")).result(30)
+        lab.start(one_off(run, name="lab.unread")).result(200)
 
 
 def test_a_workflow_may_fail_by_its_own_word(lab):
@@ -336,7 +336,7 @@ def test_a_workflow_may_fail_by_its_own_word(lab):
         self.fail("no data today", "the bucket is empty")
 
     with pytest.raises(WorkflowExecutionFailed, match="no data today") as failed:
-        lab.start(one_off(run, name="lab.own_word")).result(30)
+        lab.start(one_off(run, name="lab.own_word")).result(200)
     assert failed.value.details == "the bucket is empty"
 
 
@@ -349,7 +349,7 @@ def test_an_activity_that_returns_what_json_cant_hold_fails_with_its_name_and_th
         return self.submit(odd).result
 
     with pytest.raises(WorkflowExecutionFailed, match=r"the result of lab\.odd can't be recorded.*\['rows'\]\[1\]"):
-        lab.start(one_off(run, name="lab.odd_result")).result(30)
+        lab.start(one_off(run, name="lab.odd_result")).result(200)
 
 
 def test_an_argument_that_json_cant_hold_fails_at_the_line_that_submits(lab):
@@ -359,7 +359,7 @@ def test_an_argument_that_json_cant_hold_fails_at_the_line_that_submits(lab):
         except exceptions.EncodingError:
             return "refused here"
 
-    assert lab.start(one_off(run, name="lab.odd_argument")).result(30) == "refused here"
+    assert lab.start(one_off(run, name="lab.odd_argument")).result(200) == "refused here"
 
 
 def test_an_activity_that_calls_sys_exit_has_failed(lab):
@@ -371,7 +371,7 @@ def test_an_activity_that_calls_sys_exit_has_failed(lab):
         return self.submit(exits).result
 
     with pytest.raises(WorkflowExecutionFailed, match="SystemExit: 3"):
-        lab.start(one_off(run, name="lab.sys_exit")).result(30)
+        lab.start(one_off(run, name="lab.sys_exit")).result(200)
 
 
 def test_what_is_no_activity_can_not_be_submitted(lab):
@@ -381,7 +381,7 @@ def test_what_is_no_activity_can_not_be_submitted(lab):
         except TypeError as error:
             return str(error)
 
-    assert "with_attributes" in lab.start(one_off(run, name="lab.bare")).result(30)
+    assert "with_attributes" in lab.start(one_off(run, name="lab.bare")).result(200)
 
 
 def test_an_error_of_the_world_around_fails_the_decision_and_not_the_execution(lab):
@@ -395,7 +395,7 @@ def test_an_error_of_the_world_around_fails_the_decision_and_not_the_execution(l
 
     execution = lab.start(one_off(run, name="lab.network"))
     with pytest.raises(exceptions.DecisionTaskError, match="the network"):
-        execution.result(30)
+        execution.result(200)
     assert execution.status == "OPEN"
     deadline = time.monotonic() + 200
     while execution.decision_error and time.monotonic() < deadline:
@@ -409,7 +409,7 @@ def test_code_that_changed_stops_the_decision_and_goes_on_when_it_is_put_right(l
 
     @activity.with_attributes(name="lab.hold", **TASKS)
     def hold():
-        return release.wait(30)
+        return release.wait(200)
 
     def define(first):
         def run(self):
@@ -483,7 +483,7 @@ def test_a_run_that_takes_an_option_of_swf_gets_it_through_input(lab):
     execution = lab.start(
         workflow, input={"kwargs": {"workflow_id": "a", "tag_list": "b"}}, workflow_id="c", tag_list=["d=1"]
     )
-    assert execution.result(30) == ["a", "b"]
+    assert execution.result(200) == ["a", "b"]
     assert execution.workflow_id == "c"
     assert execution.describe()["executionInfo"]["tagList"] == ["d=1"]
 
@@ -499,7 +499,7 @@ def test_an_open_id_is_taken_up_again_by_the_same_and_refused_to_another(lab):
     with pytest.raises(UsageError, match="with another workflow or input"):
         lab.start(workflow, 2, workflow_id="one")
     first.signal("go", '"on"')
-    assert first.result(30) == "on"
+    assert first.result(200) == "on"
     third = lab.start(workflow, 2, workflow_id="one")
     assert third.run_id != first.run_id
     third.terminate("enough")
@@ -542,13 +542,13 @@ def test_a_cancel_request_cancels_unless_the_workflow_refuses(lab):
     execution = lab.start(one_off(run, name="lab.cancel"))
     execution.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        execution.result(30)
+        execution.result(200)
 
     refusing = one_off(run, name="lab.cancel_refused", should_cancel=lambda self, history: False)
     execution = lab.start(refusing)
     execution.request_cancel()
     execution.signal("never", "1")
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
 
 
 def test_waiting_has_an_end_and_the_execution_goes_on(lab):
@@ -559,7 +559,7 @@ def test_waiting_has_an_end_and_the_execution_goes_on(lab):
     with pytest.raises(TimeoutError, match="still open"):
         execution.result(timeout=0.1)
     execution.signal("go", "1")
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
 
 
 # -- stores ------------------------------------------------------------------------------------------------------------
@@ -568,7 +568,7 @@ def test_waiting_has_an_end_and_the_execution_goes_on(lab):
 def test_an_execution_is_found_again_by_another_lab_on_the_same_store(tmp_path):
     path = tmp_path / "lab.sqlite"
     with Lab(path) as lab:
-        lab.start(Basic, 1, workflow_id="kept").result(30)
+        lab.start(Basic, 1, workflow_id="kept").result(200)
         history = lab.execution("kept").history()
     with Lab(path) as lab:
         assert lab.execution("kept").history() == history
@@ -579,9 +579,9 @@ def test_an_execution_is_found_again_by_another_lab_on_the_same_store(tmp_path):
 
 def test_a_second_lab_on_a_store_finds_the_first(tmp_path):
     with Lab(tmp_path / "lab.sqlite") as first, Lab(tmp_path / "lab.sqlite") as second:
-        assert first.start(Basic, 1, workflow_id="one").result(30) == 4
+        assert first.start(Basic, 1, workflow_id="one").result(200) == 4
         assert second.execution("one").result(1) == 4
-        assert second.start(Basic, 2, workflow_id="two").result(30) == 6
+        assert second.start(Basic, 2, workflow_id="two").result(200) == 6
         assert first.execution("two").history() == second.execution("two").history()
 
 
@@ -589,7 +589,7 @@ def test_the_workers_of_a_process_are_the_same_whichever_of_its_labs_is_asked_an
     before = set(threading.enumerate())
     first, second = (Lab(tmp_path / "lab.sqlite") for _ in range(2))
     elsewhere = Lab(tmp_path / "other.sqlite")
-    assert first.start(Basic, 1).result(30) == 4
+    assert first.start(Basic, 1).result(200) == 4
     assert len(first.workers) > 1
     assert list(second.workers) == list(first.workers)
     assert list(elsewhere.workers) == []
@@ -599,7 +599,7 @@ def test_the_workers_of_a_process_are_the_same_whichever_of_its_labs_is_asked_an
         first.executions()
     left = [thread for thread in threading.enumerate() if thread not in before]
     for thread in left:
-        thread.join(30)  # those that have a last line to run
+        thread.join(200)  # those that have a last line to run
     assert not [thread for thread in left if thread.is_alive()]
 
 
@@ -644,7 +644,7 @@ def test_a_lab_that_no_variable_holds_is_open_and_closed_in_order_when_the_proce
 @pytest.mark.parametrize("act", ["signal", "request_cancel", "terminate"])
 def test_what_acts_on_an_execution_that_is_closed_is_refused_in_our_words(lab, act):
     execution = lab.start(Basic, 1, workflow_id="done")
-    execution.result(30)
+    execution.result(200)
     with pytest.raises(exceptions.UsageError, match=r"^execution done is closed already: COMPLETED$"):
         getattr(execution, act)(*(["go"] if act == "signal" else []))
 
@@ -663,7 +663,7 @@ def test_two_days_of_timers_take_a_moment_on_a_virtual_clock():
 
     with Lab(":memory:", clock="virtual") as lab:
         execution = lab.start(Patient)
-        assert execution.result(30) == 2
+        assert execution.result(200) == 2
         history = execution.history()
         assert (history[-1].timestamp - history[0].timestamp).total_seconds() == pytest.approx(2 * 86_400, abs=5)
         assert [event.type for event in history].count("TimerFired") == 2
@@ -741,7 +741,7 @@ def test_a_timeout_that_is_no_number_does_not_wait_for_ever(lab):
     execution = lab.start(Basic, 1)
     with pytest.raises(UsageError, match="a timeout of nan is no number of seconds"):
         execution.result(timeout=float("nan"))
-    execution.result(30)
+    execution.result(200)
 
 
 @pytest.mark.parametrize("given", [float("nan"), float("inf"), -1])

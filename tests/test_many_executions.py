@@ -50,8 +50,8 @@ def lab() -> Iterator[Lab]:
     with Lab(":memory:") as lab:
         for count in range(5):
             tags = ["even"] if count % 2 == 0 else []
-            lab.start(Numbers, count, workflow_id=f"n-{count}", tag_list=tags).result(30)
-        assert lab.start(Others, 1, workflow_id="other").wait(30)
+            lab.start(Numbers, count, workflow_id=f"n-{count}", tag_list=tags).result(200)
+        assert lab.start(Others, 1, workflow_id="other").wait(200)
         yield lab
 
 
@@ -219,6 +219,6 @@ def test_a_folder_without_histories_says_so(tmp_path):
 
 def test_a_hostile_id_is_text(lab):
     name = "<img src=x onerror=alert(1)>"
-    lab.start(Numbers, 0, workflow_id="hostile", tag_list=[name]).result(30)
+    lab.start(Numbers, 0, workflow_id="hostile", tag_list=[name]).result(200)
     table = Executions.of(lab.execution("hostile"))
     assert "<img" not in table._repr_html_()

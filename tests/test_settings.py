@@ -212,7 +212,7 @@ def test_what_a_workflow_and_its_activities_do_not_say_comes_from_the_settings(m
         monkeypatch.setenv(name, value)
     with Lab(":memory:") as lab:
         execution = lab.start(TwoActivities)
-        execution.result(timeout=30)
+        execution.result(timeout=200)
         started = events_of(execution, "WorkflowExecutionStarted")[0]
         unset, given = events_of(execution, "ActivityTaskScheduled")
     assert started["taskList"] == {"name": "decisions-of-tests"}
@@ -234,7 +234,7 @@ def test_an_execution_has_no_more_activities_open_than_the_settings_allow():
     """ENV-05, and a decider with another limit goes on with the same history."""
     with settings.override(swf_max_open_activity_count=3), Lab(":memory:") as lab:
         execution = lab.start(ManyActivities, 10)
-        assert execution.result(timeout=30) == 10
+        assert execution.result(timeout=200) == 10
         assert most_open(execution) == 3
         history = execution.history()
     from simpleflow_lab.replay.replay import Replay
@@ -281,11 +281,11 @@ def test_an_identity_that_is_too_long_loses_keys_and_stays_json(extra):
 def test_an_odd_identity_keeps_nobody_from_polling(monkeypatch):
     monkeypatch.setenv("SIMPLEFLOW_IDENTITY", "[1]")
     with Lab(":memory:") as lab:
-        assert lab.start(ManyActivities, 1).result(timeout=30) == 1
+        assert lab.start(ManyActivities, 1).result(timeout=200) == 1
     monkeypatch.setenv("SIMPLEFLOW_IDENTITY", '{"simpleflow_lab": null, "team": "etl"}')
     with Lab(":memory:") as lab:
         execution = lab.start(ManyActivities, 1)
-        execution.result(timeout=30)
+        execution.result(timeout=200)
         assert '"team": "etl"' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
         assert f'"simpleflow_lab": {RULES}' in events_of(execution, "DecisionTaskStarted")[0]["identity"]
 

@@ -40,7 +40,7 @@ class One(Workflow):
 
 
 def result_of(lab, of, *args, **kwargs):
-    return lab.start(One, of.name, *args, **kwargs).result(30)
+    return lab.start(One, of.name, *args, **kwargs).result(200)
 
 
 class Gate:
@@ -51,11 +51,11 @@ class Gate:
 
     def wait_here(self):
         self._here.release()
-        assert self._go.wait(30)
+        assert self._go.wait(200)
 
     def wait_for(self, number=1):
         for _ in range(number):
-            assert self._here.acquire(timeout=30)
+            assert self._here.acquire(timeout=200)
 
     def open(self):
         self._go.set()
@@ -180,7 +180,7 @@ def test_activities_that_run_at_once_each_have_their_own_context(lab):
             return [future.result for future in [self.submit(who) for _ in range(4)]]
 
     expected = [f"activity-activities.who-{number}" for number in range(1, 5)]
-    assert lab.start(Four).result(30) == [[name, name] for name in expected]
+    assert lab.start(Four).result(200) == [[name, name] for name in expected]
     assert who.context == {}
 
 
@@ -189,7 +189,7 @@ def test_the_context_says_what_upstreams_says(lab):
         return activity.current_context()
 
     execution = lab.start(One, made(all_of_it).name, 1, y=2)
-    assert execution.result(30) == {
+    assert execution.result(200) == {
         "name": "activities.all_of_it",
         "version": "1",
         "domain_name": "lab",
@@ -241,7 +241,7 @@ def test_progress_is_seen_while_an_activity_runs(lab):
     assert (found.name, found.activity_id) == ("activities.reports", "activity-activities.reports-1")
     assert (found.progress, found.details) == (0.25, {"file": "a.csv"})
     gate.open()
-    execution.result(30)
+    execution.result(200)
     assert execution.progress().activities == ()
 
 
@@ -263,7 +263,7 @@ def test_the_live_lines_show_progress(virtual_lab, said, shown):
     assert f", shows {shown}, " in live_text("id", progress)
     assert view.summary["reports"] == [f"activity-activities.shows-1 {shown}"]
     view.close()
-    execution.result(30)
+    execution.result(200)
 
 
 def test_a_coroutine_and_the_threads_of_an_activity_may_report(lab):
@@ -279,7 +279,7 @@ def test_a_coroutine_and_the_threads_of_an_activity_may_report(lab):
     (found,) = execution.progress().activities
     assert (found.progress, found.details) == (3, "in a thread")
     gate.open()
-    execution.result(30)
+    execution.result(200)
 
 
 def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
@@ -291,7 +291,7 @@ def test_the_last_words_of_an_activity_that_times_out_are_in_the_history(lab):
 
     execution = lab.start(One, made(hangs, start_to_close_timeout=4).name)
     gate.wait_for()
-    assert execution.result(30) == "START_TO_CLOSE timeout of 4 s"
+    assert execution.result(200) == "START_TO_CLOSE timeout of 4 s"
     gate.open()
     timed_out = next(event for event in execution.history() if event.type == "ActivityTaskTimedOut")
     assert json.loads(timed_out.attributes["details"]) == {"progress": 41, "details": "of 99"}
@@ -317,7 +317,7 @@ def test_a_workflow_may_go_on_from_the_last_words_of_an_activity_that_timed_out(
             failure_context.a_task.kwargs["first"] = failure_context.details["progress"]
             return failure_context.decide_retry()
 
-    assert lab.start(GoesOn, counts.name).result(30) == 41
+    assert lab.start(GoesOn, counts.name).result(200) == 41
     gate.open()
     assert {text and tuple(json.loads(text).items()) for text in said} == {(("details", "of 99"), ("progress", 41))}
 

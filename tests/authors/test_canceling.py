@@ -102,7 +102,7 @@ class Canceled(Workflow):
 def started_by_hand(lab, execution, gate):
     """The task token of the activity, in the hands of the test."""
     for _ in range(LAB_THREADS):
-        assert gate.waiting.acquire(timeout=30)
+        assert gate.waiting.acquire(timeout=200)
     execution.signal("all are busy")
     task: dict[str, Any] = {}
     while not task.get("taskToken"):
@@ -133,7 +133,7 @@ def test_ub_03_a_running_activity_is_canceled_when_its_worker_says_so(lab, gate,
     wait_until_asked(lab, token)
     lab.service.respond_activity_task_canceled(taskToken=token, details="cleaned up")
     gate.opened.set()
-    result = execution.result(30)
+    result = execution.result(200)
     assert result[:2] == [ASKED, ["CANCELLED", "TaskCanceled", False]]
     assert len(recorded(execution, "ActivityTaskCancelRequested")) == 1
     assert execution.unhandled_failures().empty
@@ -146,7 +146,7 @@ def test_an_activity_that_completes_first_is_finished(lab, gate):
     wait_until_asked(lab, token)
     lab.service.respond_activity_task_completed(taskToken=token, result="7")
     gate.opened.set()
-    assert execution.result(30) == [ASKED, ["FINISHED", None, False], 7]
+    assert execution.result(200) == [ASKED, ["FINISHED", None, False], 7]
 
 
 def test_an_activity_that_fails_after_it_was_canceled_is_not_tried_again(lab, gate):
@@ -156,7 +156,7 @@ def test_an_activity_that_fails_after_it_was_canceled_is_not_tried_again(lab, ga
     wait_until_asked(lab, token)
     lab.service.respond_activity_task_failed(taskToken=token, reason="broken")
     gate.opened.set()
-    assert execution.result(30) == [ASKED, ["CANCELLED", "TaskCanceled", False], None]
+    assert execution.result(200) == [ASKED, ["CANCELLED", "TaskCanceled", False], None]
     assert recorded(execution, "ActivityTaskScheduled").count("activity-canceling.by_hand-1") == 1
 
 
@@ -174,14 +174,14 @@ def test_an_activity_that_no_worker_took_is_canceled_by_swf(lab, gate):
 
     execution = lab.start(one_off(run, name="canceling.unstarted"))
     for _ in range(LAB_THREADS):
-        assert gate.waiting.acquire(timeout=30)
+        assert gate.waiting.acquire(timeout=200)
     execution.signal("all are busy")
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if recorded(execution, "ActivityTaskCanceled", "startedEventId"):
             break
     gate.opened.set()
     execution.signal("go on")
-    assert execution.result(30) is True
+    assert execution.result(200) is True
     assert recorded(execution, "ActivityTaskCanceled", "startedEventId") == [0]
 
 
@@ -200,7 +200,7 @@ def test_a_worker_may_cancel_what_nobody_asked_it_to(lab, gate):
     token = started_by_hand(lab, execution, gate)
     lab.service.respond_activity_task_canceled(taskToken=token, details="no room")
     gate.opened.set()
-    assert execution.result(30) == [True, "TaskCanceled", "no room"]
+    assert execution.result(200) == [True, "TaskCanceled", "no room"]
 
 
 def test_an_activity_that_closes_while_it_is_canceled_is_what_it_became(lab, gate):
@@ -212,20 +212,20 @@ def test_an_activity_that_closes_while_it_is_canceled_is_what_it_became(lab, gat
         self.submit(self.wait_signal("cancel")).wait()
         if not self.is_replaying:
             deciding.set()
-            decide.wait(30)
+            decide.wait(200)
         asked = task.cancel()
         return [asked, task.result, self.submit(double, 1).result]
 
     execution = lab.start(one_off(run, name="canceling.race"))
-    assert gate.waiting.acquire(timeout=30)
+    assert gate.waiting.acquire(timeout=200)
     execution.signal("cancel")
-    assert deciding.wait(30)
+    assert deciding.wait(200)
     gate.opened.set()
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if recorded(execution, "ActivityTaskCompleted", "result"):
             break
     decide.set()
-    assert execution.result(30) == [True, 5, 2]
+    assert execution.result(200) == [True, 5, 2]
     assert recorded(execution, "RequestCancelActivityTaskFailed", "cause") == ["ACTIVITY_ID_UNKNOWN"]
 
 
@@ -238,7 +238,7 @@ def test_what_was_not_sent_is_given_up_at_once(virtual_lab):
         return self.submit(double, 2).result
 
     execution = virtual_lab.start(one_off(run, name="canceling.not_sent"))
-    assert execution.result(30) == 4
+    assert execution.result(200) == 4
     assert recorded(execution, "ActivityTaskScheduled") == ["activity-canceling.double-3"]
 
 
@@ -249,7 +249,7 @@ def test_what_depends_on_a_canceled_task_that_raises_fails_with_it(virtual_lab):
         first.cancel()
         return type(second.exception).__name__
 
-    assert virtual_lab.start(one_off(run, name="canceling.depends")).result(30) == "TaskCanceled"
+    assert virtual_lab.start(one_off(run, name="canceling.depends")).result(200) == "TaskCanceled"
 
 
 def test_a_call_submitted_twice_is_one_task_to_cancel(virtual_lab):
@@ -262,7 +262,7 @@ def test_a_call_submitted_twice_is_one_task_to_cancel(virtual_lab):
         return self.submit(same, 1).result
 
     execution = virtual_lab.start(one_off(run, name="canceling.twice"))
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
     assert len(recorded(execution, "ActivityTaskScheduled")) == 1
 
 
@@ -274,7 +274,7 @@ def test_what_is_done_cant_be_canceled(virtual_lab):
         futures.wait(done, signal)
         return [future.cancel() for future in (done, marker, signal)]
 
-    assert virtual_lab.start(one_off(run, name="canceling.done")).result(30) == [False, False, False]
+    assert virtual_lab.start(one_off(run, name="canceling.done")).result(200) == [False, False, False]
 
 
 def test_a_signal_not_yet_sent_is_called_back(virtual_lab):
@@ -284,7 +284,7 @@ def test_a_signal_not_yet_sent_is_called_back(virtual_lab):
         self.submit(double, 1).wait()
         return self.submit(self.wait_signal("s")).done
 
-    assert virtual_lab.start(one_off(run, name="canceling.signal")).result(30) is False
+    assert virtual_lab.start(one_off(run, name="canceling.signal")).result(200) is False
 
 
 # -- children ----------------------------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def test_a_child_that_runs_is_asked_and_decides(virtual_lab, refuses, expected):
         return [child.cancelled, None if child.cancelled else child.result]
 
     execution = virtual_lab.start(one_off(run, name="canceling.parent"))
-    assert execution.result(30) == expected
+    assert execution.result(200) == expected
     assert len(recorded(execution, "RequestCancelExternalWorkflowExecutionInitiated")) == 1
 
 
@@ -330,7 +330,7 @@ def test_canceling_a_group_cancels_its_members(virtual_lab):
         return [future.state for future in group.futures]
 
     execution = virtual_lab.start(one_off(run, name="canceling.group"))
-    assert execution.result(30) == ["CANCELLED"] * 4 + ["FINISHED"]
+    assert execution.result(200) == ["CANCELLED"] * 4 + ["FINISHED"]
     assert len(recorded(execution, "TimerCanceled")) == 3
 
 
@@ -344,7 +344,7 @@ def test_canceling_a_chain_submits_no_more_of_it(virtual_lab, options):
         return [chain.cancelled, len(chain.futures)]
 
     execution = virtual_lab.start(one_off(run, name=f"canceling.chain{len(options)}"))
-    assert execution.result(30) == [True, 2]
+    assert execution.result(200) == [True, 2]
     assert len(recorded(execution, "ActivityTaskScheduled")) == 2
 
 
@@ -358,5 +358,5 @@ def test_canceling_a_group_with_few_at_a_time_submits_no_more_of_it(virtual_lab)
         return group.cancelled
 
     execution = virtual_lab.start(one_off(run, name="canceling.few"))
-    assert execution.result(30) is True
+    assert execution.result(200) is True
     assert len(recorded(execution, "TimerStarted", "timerId")) == 3

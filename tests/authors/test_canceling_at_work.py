@@ -133,7 +133,7 @@ def test_what_runs_is_told_to_stop_and_its_future_is_canceled(lab, tmp_path, whi
     pid = int((tmp_path / which).read_text())
     execution.signal("cancel")
     details = f'{{"cleaned":"{which}"}}' if which.startswith("loops") else None
-    assert execution.result(30) == [True, "CANCELLED", details]
+    assert execution.result(200) == [True, "CANCELLED", details]
     types = [event.type for event in execution.history()]
     assert types.count("ActivityTaskCancelRequested") == types.count("ActivityTaskCanceled") == 1
     assert types.count("ActivityTaskScheduled") == 1
@@ -163,7 +163,7 @@ def test_what_runs_in_groups_and_chains_is_told_too(lab, tmp_path):
     for name in ("one", "two", "three"):
         until((tmp_path / name).exists)
     execution.signal("cancel")
-    assert execution.result(30) == ["CANCELLED"] * 4 + [1]
+    assert execution.result(200) == ["CANCELLED"] * 4 + [1]
     types = [event.type for event in execution.history()]
     assert types.count("ActivityTaskCanceled") == types.count("ActivityTaskScheduled") == 3
     assert {path.name for path in tmp_path.glob("*.cleaned")} == {"one.cleaned", "two.cleaned", "three.cleaned"}
@@ -199,7 +199,7 @@ def test_what_runs_is_told_when_its_execution_is_canceled(lab, tmp_path, workflo
         until((tmp_path / name).exists)
     execution.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        execution.result(30)
+        execution.result(200)
     for name in names:
         until((tmp_path / f"{name}.cleaned").exists)
     history = execution.history()

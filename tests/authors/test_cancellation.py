@@ -43,7 +43,7 @@ class CleansUp(Workflow):
 
 def stands(execution):
     """Wait until the first step of the chain is done and the code waits."""
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         types = [event.type for event in execution.history()]
         if "ActivityTaskCompleted" in types and types[-1] == "DecisionTaskCompleted":
             return
@@ -61,7 +61,7 @@ def test_a_workflow_cleans_up_and_is_canceled(lab, replay_cache_size):
     stands(execution)
     execution.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        execution.result(30)
+        execution.result(200)
     assert done == ["begin", "clean up"]
     assert CleansUp.seen == ["on_canceled"]
 
@@ -70,7 +70,7 @@ def test_a_workflow_that_goes_on_after_a_cancel_request_may_complete(lab):
     execution = lab.start(CleansUp, "return")
     stands(execution)
     execution.request_cancel()
-    assert execution.result(30) == ["clean up", True]
+    assert execution.result(200) == ["clean up", True]
     assert CleansUp.seen == []
     replays_as_recorded(CleansUp, execution.history(), execution.workflow_id, execution.run_id)
 
@@ -91,11 +91,11 @@ def test_it_is_raised_once_though_it_is_asked_twice(lab):
             return raised
 
     execution = lab.start(Twice)
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if [event.type for event in execution.history()][-1] == "DecisionTaskCompleted":
             break
     execution.request_cancel()
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         types = [event.type for event in execution.history()]
         if types.count("DecisionTaskCompleted") == 2:
             break
@@ -103,7 +103,7 @@ def test_it_is_raised_once_though_it_is_asked_twice(lab):
         execution.request_cancel()
     finally:
         execution.signal("second")
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
 
 
 def test_except_exception_around_a_task_does_not_swallow_it(lab):
@@ -118,12 +118,12 @@ def test_except_exception_around_a_task_does_not_swallow_it(lab):
                     self.submit(self.wait_signal("never")).wait()
 
     execution = lab.start(Broad)
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if [event.type for event in execution.history()][-1] == "DecisionTaskCompleted":
             break
     execution.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        execution.result(30)
+        execution.result(200)
 
 
 def test_a_workflow_that_raises_execution_blocked_is_canceled_where_it_raises_it(lab):
@@ -137,12 +137,12 @@ def test_a_workflow_that_raises_execution_blocked_is_canceled_where_it_raises_it
                 raise ExecutionBlocked
 
     execution = lab.start(Blocks)
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if [event.type for event in execution.history()][-1] == "DecisionTaskCompleted":
             break
     execution.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        execution.result(30)
+        execution.result(200)
 
 
 def test_by_default_it_closes_at_once_and_nothing_more_runs(lab):
@@ -151,7 +151,7 @@ def test_by_default_it_closes_at_once_and_nothing_more_runs(lab):
     @activity.with_attributes(name="cancellation.long", **TASKS)
     def long():
         begun.set()
-        released.wait(30)
+        released.wait(200)
 
     class Closes(Workflow):
         name = "cancellation.closes"
@@ -166,10 +166,10 @@ def test_by_default_it_closes_at_once_and_nothing_more_runs(lab):
 
     try:
         execution = lab.start(Closes)
-        assert begun.wait(30)
+        assert begun.wait(200)
         execution.request_cancel()
         with pytest.raises(WorkflowExecutionCanceled):
-            execution.result(30)
+            execution.result(200)
     finally:
         released.set()
     assert done == []
@@ -181,7 +181,7 @@ def test_running_activities_are_asked_to_cancel_while_the_workflow_cleans_up(lab
     @activity.with_attributes(name="cancellation.runs", **TASKS)
     def runs():
         begun.set()
-        released.wait(30)
+        released.wait(200)
 
     class CancelsAll(Workflow):
         name = "cancellation.cancels_all"
@@ -197,10 +197,10 @@ def test_running_activities_are_asked_to_cancel_while_the_workflow_cleans_up(lab
 
     try:
         execution = lab.start(CancelsAll)
-        assert begun.wait(30)
+        assert begun.wait(200)
         execution.request_cancel()
         with pytest.raises(WorkflowExecutionCanceled):
-            execution.result(30)
+            execution.result(200)
     finally:
         released.set()
     events = [event for event in execution.history() if event.type == "ActivityTaskCancelRequested"]
@@ -222,4 +222,4 @@ def test_an_idempotent_task_given_up_before_it_was_asked_for_can_be_asked_for(la
             self.submit(once, 1).cancel()
             return self.submit(once, 1).result
 
-    assert lab.start(Again).result(30) == 1
+    assert lab.start(Again).result(200) == 1

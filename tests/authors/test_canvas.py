@@ -70,7 +70,7 @@ def result_of(lab, run):
     workflow = type("Flow", (Workflow,), members)
     execution = lab.start(workflow)
     try:
-        return execution.result(30)
+        return execution.result(200)
     finally:
         replay_all(execution, workflow)
 
@@ -416,6 +416,6 @@ def test_members_of_a_chain_that_sends_results_depend_on_the_member_before(lab):
             return self.submit(Chain((increment, 1), increment, Group((increment, 5)), send_result=True)).result
 
     execution = lab.start(Sends)
-    assert execution.result(30) == [2, 3, [6]]
+    assert execution.result(200) == [2, 3, [6]]
     tasks = execution.tasks()
     assert list(tasks["depends_on"]) == [(), (tasks["id"][0],), ()]

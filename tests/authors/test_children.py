@@ -58,7 +58,7 @@ def test_a_childs_id_tells_of_its_parent_and_its_run(virtual_lab):
         return futures.wait(self.submit(Child, 1), self.submit(Child, x=2))
 
     execution = virtual_lab.start(one_off(run, name="children.ids"), workflow_id="children-parent")
-    assert execution.result(30) == [[[1], {}], [[], {"x": 2}]]
+    assert execution.result(200) == [[[1], {}], [[], {"x": 2}]]
     hashed = f"{zlib.adler32(execution.run_id.encode()):x}"
     assert [asked["workflowId"] for asked in initiated(execution)] == [
         f"workflow-children.child-children-parent--{hashed}--{n}" for n in (1, 2)
@@ -77,7 +77,7 @@ def test_an_idempotent_child_is_one_child_for_equal_arguments(virtual_lab):
         )
 
     execution = virtual_lab.start(one_off(run, name="children.idempotents"))
-    assert execution.result(30) == [[[2], {"x": 1}], [[2], {"x": 1}], [[], {}]]
+    assert execution.result(200) == [[[2], {"x": 1}], [[2], {"x": 1}], [[], {}]]
     ids = [asked["workflowId"] for asked in initiated(execution)]
     assert len(ids) == 2
     assert all(len(child_id.rpartition("--")[2]) == 32 for child_id in ids)
@@ -121,7 +121,7 @@ def test_ub_08_a_class_may_say_id_task_list_and_tags_of_its_arguments(virtual_la
         return futures.wait(self.submit(saying, 1), self.submit(saying, self.submit(double, 1), where="there"))
 
     execution = virtual_lab.start(one_off(run, name=f"children.says{way.__name__}"))
-    assert execution.result(30) == [[[1], {}], [[2], {"where": "there"}]]
+    assert execution.result(200) == [[[1], {}], [[2], {"where": "there"}]]
     assert [(asked["workflowId"], asked["taskList"]["name"], asked["tagList"]) for asked in initiated(execution)] == [
         (f"id-1-here-{way.__name__}", f"list-1-here-{way.__name__}", ["tag 1"]),
         (f"id-2-there-{way.__name__}", f"list-2-there-{way.__name__}", ["tag 2"]),
@@ -140,7 +140,7 @@ def test_a_class_that_says_no_id_leaves_it_to_the_count(virtual_lab):
         return futures.wait([self.submit(Sometimes, n) for n in range(3)])
 
     execution = virtual_lab.start(one_off(run, name="children.sometimes_said"))
-    execution.result(30)
+    execution.result(200)
     ids = [asked["workflowId"] for asked in initiated(execution)]
     assert (ids[0], ids[1][-3:], ids[2]) == ("children-even-0", "--2", "children-even-2")
 
@@ -163,7 +163,7 @@ def test_a_child_is_started_with_what_its_class_says(virtual_lab):
         lambda_role = "arn:aws:iam::000000000000:role/lambda"
 
     execution = virtual_lab.start(one_off(lambda self: self.submit(Configured).result, name="children.configures"))
-    execution.result(30)
+    execution.result(200)
     expected = {
         "workflowType": {"name": "children.configured", "version": "7"},
         "taskList": {"name": "children-configured"},
@@ -195,7 +195,7 @@ def test_an_execution_is_started_with_what_its_class_says(virtual_lab):
             return self.get_run_context()["tag_list"]
 
     execution = virtual_lab.start(Top)
-    assert execution.result(30) == ["a"]
+    assert execution.result(200) == ["a"]
     attributes = execution.history()[0].attributes
     assert (attributes["executionStartToCloseTimeout"], attributes["lambdaRole"]) == ("7200", Top.lambda_role)
 
@@ -217,7 +217,7 @@ def test_what_a_child_does_not_say_it_takes_from_its_parent(virtual_lab):
         child_policy="ABANDON",
     )
     execution = virtual_lab.start(parent)
-    assert execution.result(30) == ["inherited"]
+    assert execution.result(200) == ["inherited"]
     (attributes,) = started(virtual_lab, execution)
     assert attributes["taskList"] == {"name": "children"}
     assert attributes["executionStartToCloseTimeout"] == "4321"
@@ -241,7 +241,7 @@ def test_a_task_list_given_with_the_task_goes_before_the_class(virtual_lab):
         return futures.wait(self.submit(by_hand), self.submit(without), self.submit(Dynamic, 4))
 
     execution = virtual_lab.start(one_off(run, name="children.task_lists"))
-    assert execution.result(30) == [[[1], {"x": 2}], [[3], {}], [[4], {}]]
+    assert execution.result(200) == [[[1], {"x": 2}], [[3], {}], [[4], {}]]
     assert [asked["taskList"]["name"] for asked in initiated(execution)] == [
         "children-by-hand",
         "children-without-executor",
@@ -260,7 +260,7 @@ def test_a_priority_given_at_submit_goes_before_the_class(virtual_lab):
         )
 
     execution = virtual_lab.start(one_off(run, name="children.priorities"))
-    assert execution.result(30) == [[[], {}]] * 3
+    assert execution.result(200) == [[[], {}]] * 3
     assert [asked.get("taskPriority") for asked in initiated(execution)] == ["5", "7", None]
 
 
@@ -282,7 +282,7 @@ def test_a_child_that_fails_raises_at_its_result(virtual_lab):
         except exceptions.TaskFailed as error:
             return error.reason
 
-    assert virtual_lab.start(one_off(run, name="children.failure")).result(30) == "ValueError: broken"
+    assert virtual_lab.start(one_off(run, name="children.failure")).result(200) == "ValueError: broken"
 
 
 def test_a_child_that_fails_quietly_is_noticed_by_who_looks(virtual_lab):
@@ -294,7 +294,7 @@ def test_a_child_that_fails_quietly_is_noticed_by_who_looks(virtual_lab):
         child = self.submit(FailsQuietly)
         return [child.result, type(child.exception).__name__]
 
-    assert virtual_lab.start(one_off(run, name="children.quiet_failure")).result(30) == [None, "TaskFailed"]
+    assert virtual_lab.start(one_off(run, name="children.quiet_failure")).result(200) == [None, "TaskFailed"]
 
 
 def test_a_child_is_tried_again_under_the_same_id(virtual_lab):
@@ -314,7 +314,7 @@ def test_a_child_is_tried_again_under_the_same_id(virtual_lab):
             return runs.index(run_id) + 1
 
     execution = virtual_lab.start(one_off(lambda self: self.submit(Flaky).result, name="children.retries"))
-    assert execution.result(30) == 3
+    assert execution.result(200) == 3
     assert len({asked["workflowId"] for asked in initiated(execution)}) == 1
     assert len(initiated(execution)) == 3
 
@@ -332,7 +332,7 @@ def test_a_child_that_takes_too_long_times_out(virtual_lab):
         return [type(error).__name__, error.timeout_type, error.timeout_value]
 
     execution = virtual_lab.start(one_off(run, name="children.timeout"))
-    assert execution.result(30) == ["TimeoutError", "START_TO_CLOSE", 60]
+    assert execution.result(200) == ["TimeoutError", "START_TO_CLOSE", 60]
 
 
 @pytest.mark.parametrize(
@@ -352,9 +352,9 @@ def test_what_becomes_of_a_child_is_its_parents_policy(virtual_lab, policy, stat
         self.submit(self.start_timer("second", 1)).wait()
 
     execution = virtual_lab.start(one_off(run, name=f"children.leaves_{policy}", child_policy=policy))
-    execution.result(30)
+    execution.result(200)
     child = virtual_lab.execution(initiated(execution)[0]["workflowId"])
-    assert child.wait(30)
+    assert child.wait(200)
     assert child.status == status
 
 
@@ -362,7 +362,7 @@ def test_children_in_groups_and_chains(virtual_lab):
     def run(self):
         return self.submit(Chain(Group(Child, (Child, 1), ChildWorkflowTask(Child, x=2)), (Child, 3))).result
 
-    assert virtual_lab.start(one_off(run, name="children.canvas")).result(30) == [
+    assert virtual_lab.start(one_off(run, name="children.canvas")).result(200) == [
         [[[], {}], [[1], {}], [[], {"x": 2}]],
         [[3], {}],
     ]

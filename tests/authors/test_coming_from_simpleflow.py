@@ -202,7 +202,7 @@ def test_a_failure_is_raised_where_its_result_is_read():
         return "not reached"
 
     with Lab(":memory:", clock="virtual") as lab:
-        assert lab.start(workflow_of(run)).result(30) is True
+        assert lab.start(workflow_of(run)).result(200) is True
 
 
 @says("`raises_on_failure` of a container")
@@ -275,7 +275,7 @@ def test_local_runs_try_again_and_side_by_side():
     @activity.with_attributes(name="guide.meets", retry=1, **TASKS)
     def meets(n):
         attempts.append(n)
-        meet.wait(30)  # both at once, or never
+        meet.wait(200)  # both at once, or never
         if attempts.count(n) == 1:
             raise ValueError("the first time")
         return n
@@ -455,7 +455,7 @@ def test_each_task_sees_its_own_context():
 
     @activity.with_attributes(name="guide.context", meta={"team": "etl"}, **TASKS)
     def context(n):
-        barrier.wait(30)
+        barrier.wait(200)
         return [current_context()["activity_id"], context.context["activity_id"], current_context()["meta"]]
 
     with Lab(":memory:", activity_threads=2) as lab:

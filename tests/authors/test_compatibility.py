@@ -54,7 +54,7 @@ class Looks(Workflow):
 
 def test_a_workflow_sees_its_history_up_to_the_current_decision_and_so_does_its_replay(virtual_lab: Lab) -> None:
     execution = virtual_lab.start(Looks)
-    seen = execution.result(timeout=30)
+    seen = execution.result(timeout=200)
     history = execution.history()
     assert [history.event(event_id).type for event_id in seen] == ["DecisionTaskStarted"] * 3
     assert seen[0] == 3
@@ -75,7 +75,7 @@ class AsksExecutor(Workflow):
 
 
 def test_the_executor_is_what_upstream_calls_one(lab: Lab) -> None:
-    assert lab.start(AsksExecutor).result(timeout=30) is True
+    assert lab.start(AsksExecutor).result(timeout=200) is True
 
 
 class Twice(SubmittableContainer):
@@ -102,7 +102,7 @@ class UsesContainer(Workflow):
 
 def test_a_container_of_the_authors_own_is_submitted_like_any_other(lab: Lab) -> None:
     """PM-03."""
-    assert lab.start(UsesContainer).result(timeout=30) == [[4, 4], [2, [6, 6]]]
+    assert lab.start(UsesContainer).result(timeout=200) == [[4, 4], [2, [6, 6]]]
 
 
 class NotPython(Workflow):
@@ -120,7 +120,7 @@ class NotPython(Workflow):
 def test_a_task_that_python_does_not_run_has_its_arguments_alone_as_input(lab: Lab) -> None:
     """TO-15."""
     execution = lab.start(NotPython)
-    execution.wait(30)
+    execution.wait(200)
     scheduled = [event for event in execution.history() if event.type == "ActivityTaskScheduled"]
     assert [json.loads(event.attributes["input"]) for event in scheduled] == [[1, [2]], {"a": 1}]
 
@@ -161,9 +161,9 @@ class Second(Workflow):
 def test_two_classes_of_one_type_each_run_their_own_code_also_in_the_next_run(lab: Lab) -> None:
     """Upstream's examples have such: a decider must not run one for the other."""
     first, second = lab.start(First), lab.start(Second)
-    assert second.result(timeout=30) == ["second", 0]
-    assert first.wait(30)
-    assert lab.execution(first.workflow_id).result(timeout=30) == ["first", 1]
+    assert second.result(timeout=200) == ["second", 0]
+    assert first.wait(200)
+    assert lab.execution(first.workflow_id).result(timeout=200) == ["first", 1]
     assert lab.start("First").workflow_id != lab.start(f"{__name__}.Second").workflow_id
 
 

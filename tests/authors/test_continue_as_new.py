@@ -30,7 +30,7 @@ class Counts(Workflow):
 def test_arguments_of_the_next_run_in_both_forms(lab, how):
     """UB-07: upstream raises TypeError for positional ones; UB-02: and fails locally for all."""
     execution = lab.start(Counts, 3, how)
-    assert execution.result(30) == [6, True]
+    assert execution.result(200) == [6, True]
     assert execution.status == "CONTINUED_AS_NEW"
     assert execution.history()[-1].type == "WorkflowExecutionContinuedAsNew"
 
@@ -50,7 +50,7 @@ class Long(Workflow):
 
 def test_a_long_history_suggests_to_continue_as_new(lab):
     execution = lab.start(Long, 0, [])
-    done, lengths = execution.result(30)
+    done, lengths = execution.result(200)
     assert done == 12
     assert lengths == [45]
     assert execution.history()[-1].type == "WorkflowExecutionContinuedAsNew"
@@ -67,11 +67,11 @@ def test_a_history_that_has_become_long_is_a_warning(lab):
                 self.submit(add, n).wait()
 
     execution = lab.start(TooLong)
-    execution.result(30)
+    execution.result(200)
     [warning] = execution.warnings
     assert warning.startswith("the history has 20 events and more")
     short = lab.start(Counts, 1, "positional")
-    short.result(30)
+    short.result(200)
     assert short.warnings == ()
 
 
@@ -86,18 +86,18 @@ class GoesOnForEver(Workflow):
 def test_a_timeout_is_that_of_all_runs_together():
     with Lab(":memory:") as lab:
         execution = lab.start(GoesOnForEver)
-        execution.wait(30)
+        execution.wait(200)
         with pytest.raises(ExecutionStillOpenError):  # though each run that it comes to has closed
             execution.result(0.5)
 
 
 def test_a_timeout_that_is_over_gives_the_result_of_a_run_that_closed_before(lab):
     execution = lab.start(Counts, 3, "keyword")
-    assert execution.result(30) == [6, True]
+    assert execution.result(200) == [6, True]
     assert execution.result(0) == [6, True]
     assert execution.latest_run.status == "COMPLETED"
     assert execution.latest_run.latest_run.run_id == execution.latest_run.run_id
     again = lab.start(Counts, 2, "keyword", workflow_id=execution.workflow_id)
-    assert again.result(30) == [3, True]
+    assert again.result(200) == [3, True]
     assert execution.result(0) == [6, True]
     assert execution.latest_run.run_id != again.latest_run.run_id

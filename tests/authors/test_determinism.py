@@ -34,7 +34,7 @@ def test_a_line_that_draws_by_chance_runs_and_is_named_once():
                 return self.submit(add, x).result + random.randrange(1, 2)
 
         executions = [lab.start(Draws, x) for x in range(2)]
-        assert [execution.result(30) for execution in executions] == [2, 3]
+        assert [execution.result(200) for execution in executions] == [2, 3]
     found = [str(each.message) for each in warned if each.category is DeterminismWarning]
     assert len(found) == 1
     assert "random.randrange draws by chance: take self.random" in found[0]
@@ -57,7 +57,7 @@ def test_strictly_no_decision_is_made_until_the_line_is_put_right(lab):
         warnings.simplefilter("ignore", DeterminismWarning)
         execution = lab.start(Strict)
         with pytest.raises(ImpureWorkflowError, match=r"time\.time reads the clock: take self\.now\(\)"):
-            execution.result(30)
+            execution.result(200)
 
     class Strict(Workflow):
         name = "determinism.strict"
@@ -67,7 +67,7 @@ def test_strictly_no_decision_is_made_until_the_line_is_put_right(lab):
         def run(self):
             return self.now().timestamp() > 0
 
-    assert execution.result(30) is True
+    assert execution.result(200) is True
 
 
 @pytest.mark.filterwarnings("error::simpleflow_lab.exceptions.DeterminismWarning")
@@ -81,7 +81,7 @@ def test_where_warnings_are_errors_they_are_errors_of_the_decision(lab):
 
     execution = lab.start(Errs)
     with pytest.raises(ImpureWorkflowError, match=r"random\.random draws by chance"):
-        execution.result(30)
+        execution.result(200)
     execution.terminate()
 
 
@@ -95,7 +95,7 @@ def test_off_looks_at_nothing(lab):
             return int(time.time() * 0)
 
     execution = lab.start(Off)
-    assert execution.result(30) == 0
+    assert execution.result(200) == 0
     assert execution.warnings == ()
 
 
@@ -159,9 +159,9 @@ def test_a_run_that_loops_for_ever_is_interrupted_and_named_and_others_go_on(lab
 
     looping = lab.start(Loops)
     others = [lab.start(Quick, x) for x in range(3)]
-    assert [other.result(30) for other in others] == [1, 2, 3]
+    assert [other.result(200) for other in others] == [1, 2, 3]
     with pytest.raises(DecisionTooLongError, match=r"without waiting, at test_determinism\.py:\d+, "):
-        looping.result(30)
+        looping.result(200)
     assert lab.start(Quick, 7).result(60) == 8
     assert any("without waiting, and is interrupted after" in warning for warning in looping.warnings)
     cure(Loops)
@@ -182,9 +182,9 @@ def test_a_run_that_blocks_where_nobody_can_interrupt_it_holds_up_nobody_for_lon
     try:
         standing = lab.start(Stands)
         others = [lab.start(Quick, x) for x in range(3)]
-        assert [other.result(30) for other in others] == [1, 2, 3]
+        assert [other.result(200) for other in others] == [1, 2, 3]
         with pytest.raises(DecisionTaskError, match=r"DecisionTooLongError|released\.wait\(60\)"):  # or as reported
-            standing.result(30)
+            standing.result(200)
     finally:
         released.set()
     cure(Stands)

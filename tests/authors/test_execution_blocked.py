@@ -53,7 +53,7 @@ def scheduled(execution):
 def test_pirates_wait_for_a_crew_and_any_ship(lab, replay_cache_size):
     entered.clear()
     execution = lab.start(Pirate, 150)
-    assert execution.result(30) == [150, "crew"]
+    assert execution.result(200) == [150, "crew"]
     assert sorted(scheduled(execution)) == sorted(
         [f"activity-blocked.steal-{n}" for n in (1, 2, 3)] + [f"activity-blocked.find-{n}" for n in (1, 2, 3, 4)]
     )
@@ -126,7 +126,7 @@ ORDERS = [
 def test_no_command_of_any_kind_is_made_twice(virtual_lab, order):
     execution = virtual_lab.start(Everything, order)
     groups = [["c1", "c2", "c3"], ["g1", "g2", "g3"]]
-    assert execution.result(30) == [*groups, ["g1", "g2", "g3"], "after", ["noted"] if "marker" in order else []]
+    assert execution.result(200) == [*groups, ["g1", "g2", "g3"], "after", ["noted"] if "marker" in order else []]
     types = [event.type for event in execution.history()]
     assert types.count("ActivityTaskScheduled") == 8 + ("other" in order) + 2 * ("flaky" in order)
     assert types.count("StartChildWorkflowExecutionInitiated") == ("child" in order)
@@ -153,7 +153,7 @@ def test_a_fiber_that_raises_it_blocks_the_workflow(lab):
 
             return self.submit(Chain((find, "first"), FuncGroup(second), send_result=True)).result
 
-    assert lab.start(InAStrand).result(30) == ["first", ["firstother"]]
+    assert lab.start(InAStrand).result(200) == ["first", ["firstother"]]
 
 
 def test_another_command_at_the_same_place_is_found_out_and_names_both_lines(lab):
@@ -170,7 +170,7 @@ def test_another_command_at_the_same_place_is_found_out_and_names_both_lines(lab
 
     execution = lab.start(Shifty)
     with pytest.raises(DecisionTaskError) as stuck:
-        execution.result(30)
+        execution.result(200)
     assert "squeezed in" in str(stuck.value)
     assert 'self.submit(find, "second")' in str(stuck.value)
     execution.terminate()
@@ -190,7 +190,7 @@ def test_an_error_of_the_same_id_can_not_be_swallowed(lab):
 
     execution = lab.start(Swallows)
     with pytest.raises(DecisionTaskError):
-        execution.result(30)
+        execution.result(200)
     execution.terminate()
 
 
@@ -206,7 +206,7 @@ def test_a_cached_replay_and_one_made_anew_are_suspended_at_the_same_place(lab):
             return [first.result, second.result, self.submit(find, "third").result]
 
     execution = lab.start(Halfway)
-    assert execution.result(30) == ["first", "second", "third"]
+    assert execution.result(200) == ["first", "second", "third"]
     replays_as_recorded(Halfway, execution.history(), execution.workflow_id, execution.run_id)
     replay = Replay(Halfway, workflow_id=execution.workflow_id, run_id=execution.run_id)
     for event in execution.history():

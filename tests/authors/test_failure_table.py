@@ -70,7 +70,7 @@ def push_clock(*args):
 barrier = threading.Barrier(THREADS, action=push_clock)
 occupied = an_activity(
     "occupied",
-    lambda: barrier.wait(30) and None,
+    lambda: barrier.wait(200) and None,
     task_list="failure-table-busy",
     start_to_close_timeout=None,
     schedule_to_close_timeout=None,
@@ -233,7 +233,7 @@ def outcome_of(lab, workflow: type[Row]) -> list[str]:
     closed = {}
     for use in ("look", "read", "wait"):
         execution = lab.start(workflow, use)
-        assert execution.wait(30)
+        assert execution.wait(200)
         replay_all(execution, workflow)
         closed[use] = execution
     ends = ["completes" if closed[use].status == "COMPLETED" else "fails" for use in ("read", "wait")]

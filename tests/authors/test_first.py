@@ -19,4 +19,4 @@ class Waits(Workflow):
 
 
 def test_a_day_passes_at_once(virtual_lab):
-    assert virtual_lab.start(Waits, 1).result(timeout=30) == 4
+    assert virtual_lab.start(Waits, 1).result(timeout=200) == 4

@@ -41,7 +41,7 @@ def test_wait_gives_the_results_in_the_order_asked_for(virtual_lab):
         slow, fast = self.submit(double, 1), self.submit(double, 2)
         return futures.wait(slow, [fast, [slow]], (self.submit(double, n) for n in (3, 4)))
 
-    assert virtual_lab.start(one_off(run, name="futures.results")).result(30) == [2, 4, 2, 6, 8]
+    assert virtual_lab.start(one_off(run, name="futures.results")).result(200) == [2, 4, 2, 6, 8]
 
 
 def test_the_first_of_several_ends_the_wait(virtual_lab):
@@ -52,7 +52,7 @@ def test_the_first_of_several_ends_the_wait(virtual_lab):
         assert (done, not_done) == ([hour], [day])
         return (self.now() - self.executor.history[0].timestamp).total_seconds() // 3_600
 
-    assert virtual_lab.start(one_off(run, name="futures.first")).result(30) == 1
+    assert virtual_lab.start(one_off(run, name="futures.first")).result(200) == 1
 
 
 def test_what_is_done_already_ends_the_wait_at_once(virtual_lab):
@@ -62,7 +62,7 @@ def test_what_is_done_already_ends_the_wait_at_once(virtual_lab):
         never = self.submit(self.wait_signal("never"))
         return len(futures.wait(first, never, return_when=futures.FIRST_COMPLETED).done)
 
-    assert virtual_lab.start(one_off(run, name="futures.done_already")).result(30) == 1
+    assert virtual_lab.start(one_off(run, name="futures.done_already")).result(200) == 1
 
 
 def test_nothing_to_wait_for_is_done(virtual_lab):
@@ -71,7 +71,7 @@ def test_nothing_to_wait_for_is_done(virtual_lab):
             assert futures.wait(return_when=when) == ([], [])
         return [*futures.wait(), *futures.as_completed([])]
 
-    assert virtual_lab.start(one_off(run, name="futures.nothing")).result(30) == []
+    assert virtual_lab.start(one_off(run, name="futures.nothing")).result(200) == []
 
 
 def test_the_first_failure_ends_the_wait_and_is_not_raised_by_it(virtual_lab):
@@ -85,7 +85,7 @@ def test_the_first_failure_ends_the_wait_and_is_not_raised_by_it(virtual_lab):
             bad.result
         return good.result
 
-    assert virtual_lab.start(one_off(run, name="futures.first_exception")).result(30) == 2
+    assert virtual_lab.start(one_off(run, name="futures.first_exception")).result(200) == 2
 
 
 def test_without_a_failure_first_exception_waits_for_all(virtual_lab):
@@ -93,7 +93,7 @@ def test_without_a_failure_first_exception_waits_for_all(virtual_lab):
         hour = self.submit(self.start_timer("hour", 3_600))
         return len(futures.wait(hour, self.submit(double, 1), return_when=futures.FIRST_EXCEPTION).done)
 
-    assert virtual_lab.start(one_off(run, name="futures.no_exception")).result(30) == 2
+    assert virtual_lab.start(one_off(run, name="futures.no_exception")).result(200) == 2
 
 
 def test_all_completed_gives_the_futures_when_it_is_asked_for(virtual_lab):
@@ -103,7 +103,7 @@ def test_all_completed_gives_the_futures_when_it_is_asked_for(virtual_lab):
         assert done == both
         return [str(done[0].exception)[-3:], done[1].result, not_done]
 
-    assert virtual_lab.start(one_off(run, name="futures.all")).result(30) == ["one", 4, []]
+    assert virtual_lab.start(one_off(run, name="futures.all")).result(200) == ["one", 4, []]
 
 
 def test_a_word_that_is_none_of_the_three_is_refused_with_the_way_out(virtual_lab):
@@ -113,7 +113,7 @@ def test_a_word_that_is_none_of_the_three_is_refused_with_the_way_out(virtual_la
         except exceptions.UsageError as error:
             return str(error)
 
-    said = virtual_lab.start(one_off(run, name="futures.bad_word")).result(30)
+    said = virtual_lab.start(one_off(run, name="futures.bad_word")).result(200)
     assert said == "return_when must be FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED of futures, not 'first'"
 
 
@@ -129,7 +129,7 @@ def test_a_wait_ends_at_its_deadline_by_the_clock_of_the_history(virtual_lab):
         return round((self.now() - before).total_seconds())
 
     execution = virtual_lab.start(one_off(run, name="futures.deadline"))
-    assert execution.result(30) == 60  # SWF counts whole seconds
+    assert execution.result(200) == 60  # SWF counts whole seconds
 
 
 def test_a_deadline_that_is_not_reached_is_called_off(virtual_lab):
@@ -139,7 +139,7 @@ def test_a_deadline_that_is_not_reached_is_called_off(virtual_lab):
         return done[0].result
 
     execution = virtual_lab.start(one_off(run, name="futures.called_off"))
-    assert execution.result(30) == 8
+    assert execution.result(200) == 8
     assert timers(execution, "TimerCanceled") == ["_simpleflow_deadline_1"]
     assert timers(execution, "TimerFired") == ["goes on"]
     assert (execution.progress().completed, execution.progress().failed) == (3, 0)
@@ -151,7 +151,7 @@ def test_a_timeout_of_nothing_only_looks(virtual_lab):
         return len(futures.wait(late, timeout=0).not_done)
 
     execution = virtual_lab.start(one_off(run, name="futures.only_looks"))
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
     assert timers(execution) == []
 
 
@@ -163,7 +163,7 @@ def test_a_timeout_that_is_no_number_of_seconds_is_refused_where_it_is_asked_for
             call([self.submit(double, 4)], timeout=timeout)
         return "refused"
 
-    assert virtual_lab.start(one_off(run, name="futures.endless")).result(30) == "refused"
+    assert virtual_lab.start(one_off(run, name="futures.endless")).result(200) == "refused"
 
 
 def test_deadlines_in_a_loop_have_ids_of_their_own(virtual_lab):
@@ -175,7 +175,7 @@ def test_deadlines_in_a_loop_have_ids_of_their_own(virtual_lab):
         return tries
 
     execution = virtual_lab.start(one_off(run, name="futures.deadlines"))
-    assert execution.result(30) == 3
+    assert execution.result(200) == 3
     assert timers(execution) == [f"_simpleflow_deadline_{n}" for n in (1, 2, 3, 4)]
 
 
@@ -205,7 +205,7 @@ def test_each_comes_when_it_is_done(virtual_lab):
         assert futures.wait(started, timeout=0).not_done == list(started)
         return [started[future] for future in futures.as_completed([*started, started])]
 
-    assert virtual_lab.start(one_off(run, name="futures.as_completed")).result(30) == [1, 2, 3]
+    assert virtual_lab.start(one_off(run, name="futures.as_completed")).result(200) == [1, 2, 3]
 
 
 def test_a_set_of_futures_is_refused_for_it_has_no_order():
@@ -222,7 +222,7 @@ def test_what_comes_at_the_same_time_comes_in_the_order_of_the_history(virtual_l
         return came
 
     execution = virtual_lab.start(one_off(run, name="futures.same_time"))
-    came = execution.result(30)
+    came = execution.result(200)
     scheduled = [event.id for event in execution.history() if event.type == "ActivityTaskScheduled"]
     recorded = [
         scheduled.index(event.attributes["scheduledEventId"])
@@ -242,7 +242,7 @@ def test_a_deadline_ends_the_iteration(virtual_lab):
         except TimeoutError as error:
             return [came, str(error)]
 
-    result = virtual_lab.start(one_off(run, name="futures.iteration_deadline")).result(30)
+    result = virtual_lab.start(one_off(run, name="futures.iteration_deadline")).result(200)
     assert result == [[6], "1 of 2 futures are not done after 60 s"]
 
 
@@ -253,7 +253,7 @@ def test_a_deadline_of_an_iteration_is_called_off_at_its_end(virtual_lab):
         return sorted(came)
 
     execution = virtual_lab.start(one_off(run, name="futures.iteration_called_off"))
-    assert execution.result(30) == [0, 2, 4]
+    assert execution.result(200) == [0, 2, 4]
     assert timers(execution, "TimerCanceled") == ["_simpleflow_deadline_1"]
 
 
@@ -274,7 +274,7 @@ def test_fibers_wait_side_by_side(virtual_lab):
         chains = [Chain((double, 0), FuncGroup(first_of, *hours)) for hours in ((5, 2), (3, 1), (4,))]
         return self.submit(Group(*chains)).result
 
-    assert virtual_lab.start(one_off(run, name="futures.fibers")).result(30) == [[0, [4]], [0, [4]], [0, [2]]]
+    assert virtual_lab.start(one_off(run, name="futures.fibers")).result(200) == [[0, [4]], [0, [4]], [0, [2]]]
 
 
 def test_groups_and_chains_are_futures_to_wait_for(virtual_lab):
@@ -284,4 +284,4 @@ def test_groups_and_chains_are_futures_to_wait_for(virtual_lab):
         assert futures.wait(chain, group, return_when=futures.FIRST_COMPLETED).done == [group]
         return [future.result for future in futures.as_completed([chain, group])]
 
-    assert virtual_lab.start(one_off(run, name="futures.containers")).result(30) == [[4, 6], [2, None]]
+    assert virtual_lab.start(one_off(run, name="futures.containers")).result(200) == [[4, 6], [2, None]]

@@ -71,7 +71,7 @@ class Completes(Told):
 
 @pytest.mark.parametrize("replay_cache_size", [0, 500])
 def test_hooks_of_an_execution_that_completes(lab, replay_cache_size):
-    assert lab.start(Completes).result(30) == 1
+    assert lab.start(Completes).result(200) == 1
     assert names() == [
         *("before_replay", "after_replay"),
         *("before_replay", "after_replay", "on_completed", "after_closed"),
@@ -87,7 +87,7 @@ def test_hooks_of_an_execution_that_fails_by_its_own_word(lab):
             self.fail("no luck", "at all")
 
     with pytest.raises(WorkflowExecutionFailed, match="no luck\nat all"):
-        lab.start(Fails).result(30)
+        lab.start(Fails).result(200)
     assert names() == ["before_replay", "on_failure", "after_closed"]
     assert notes[1] == ("on_failure", "no luck")
 
@@ -100,7 +100,7 @@ def test_hooks_of_an_execution_whose_code_raises(lab):
             raise ValueError("wrong")
 
     with pytest.raises(WorkflowExecutionFailed):
-        lab.start(Raises).result(30)
+        lab.start(Raises).result(200)
     assert notes[1:] == [("on_failure", "ValueError: wrong"), ("after_closed",)]
 
 
@@ -113,8 +113,8 @@ def test_a_run_that_exits_has_failed_and_its_decider_goes_on(lab):
             raise SystemExit(3)
 
     with pytest.raises(WorkflowExecutionFailed, match="SystemExit: 3"):
-        lab.start(Exits).result(30)
-    assert lab.start(Completes).result(30) == 1
+        lab.start(Exits).result(200)
+    assert lab.start(Completes).result(200) == 1
 
 
 class Waits(Told):
@@ -126,7 +126,7 @@ class Waits(Told):
 
 def stands(execution):
     """Wait until the first decision is made."""
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if any(event.type == "DecisionTaskCompleted" for event in execution.history()):
             return
 
@@ -136,7 +136,7 @@ def test_hooks_of_an_execution_that_is_canceled(lab):
     stands(execution)
     execution.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        execution.result(30)
+        execution.result(200)
     assert names()[2:] == ["before_replay", "should_cancel", "after_replay", "on_canceled", "after_closed"]
 
 
@@ -156,11 +156,11 @@ def test_a_refused_cancel_request_is_asked_once_and_the_execution_goes_on(lab, r
     execution = lab.start(Refuses)
     stands(execution)
     execution.request_cancel()
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if names().count("after_replay") == 2:
             break
     execution.signal("go")
-    assert execution.result(30) == [0, 1, 2]
+    assert execution.result(200) == [0, 1, 2]
     assert names().count("should_cancel") == 1
 
 
@@ -188,7 +188,7 @@ def test_a_close_that_is_refused_because_a_signal_came_is_asked_again_without_it
     if end == "cancel":
         stands(execution)
         execution.request_cancel()
-    assert execution.wait(30)
+    assert execution.wait(200)
     types = [event.type for event in execution.history()]
     done = {"complete": "CompleteWorkflowExecutionFailed", "fail": "FailWorkflowExecutionFailed"}
     assert done.get(end, "CancelWorkflowExecutionFailed") in types
@@ -218,9 +218,9 @@ def test_what_a_closing_hook_submits_is_not_asked_for(lab):
     stands(canceled)
     canceled.request_cancel()
     with pytest.raises(WorkflowExecutionCanceled):
-        canceled.result(30)
+        canceled.result(200)
     execution = lab.start(Late, False)
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
     assert not [e for e in execution.history() if e.type in ("MarkerRecorded", "ActivityTaskScheduled")]
 
 
@@ -238,7 +238,7 @@ def test_an_error_in_a_hook_fails_the_decision_and_says_so(lab):
 
     execution = lab.start(Hurts)
     with pytest.raises(DecisionTaskError, match=r"OSError in hooks\.hurts\.on_completed: the mail server is down"):
-        execution.result(30)
+        execution.result(200)
 
     class Hurts(Workflow):
         name = "hooks.hurts"
@@ -247,7 +247,7 @@ def test_an_error_in_a_hook_fails_the_decision_and_says_so(lab):
         def run(self):
             return 1
 
-    assert execution.wait(30)
+    assert execution.wait(200)
 
 
 def test_hooks_by_their_old_names_are_called_and_their_definition_warns(lab):
@@ -276,7 +276,7 @@ def test_hooks_by_their_old_names_are_called_and_their_definition_warns(lab):
         "Old.after_run: call it after_closed",
     ]
     assert warned[0].filename == __file__
-    assert lab.start(Old).result(30) == 1
+    assert lab.start(Old).result(200) == 1
     assert called == ["before_run", "before_replay", "after_run"]
 
 
@@ -299,7 +299,7 @@ def test_the_history_ends_where_the_current_decision_began_in_every_replay(lab):
 
     execution = lab.start(Looks)
     expected = [[at, at, "DecisionTaskStarted", at] for at in (3, 9, 15)]
-    assert execution.result(30) == expected
+    assert execution.result(200) == expected
     replay = Replay(Looks, workflow_id=execution.workflow_id, run_id=execution.run_id)
     replay.feed(execution.history())  # compares the result
     replay.close()
@@ -321,7 +321,7 @@ def test_a_workflow_knows_its_names_ids_tags_and_parent(lab):
     with pytest.raises(Exception, match=r".*"):
         lab.start(Knows, True, tag_list=[1, 2, 3, 4, 5, 6])
     execution = lab.start(Knows, True, tag_list=["a", "b"])
-    context, [child, _] = execution.result(30)
+    context, [child, _] = execution.result(200)
     assert context == {
         "name": "hooks.knows",
         "version": "v1",
@@ -346,7 +346,7 @@ def test_the_old_name_of_the_run_context_warns(lab):
             with pytest.warns(DeprecationWarning, match="get_run_context"):
                 return self.get_execution_context()["name"]
 
-    assert lab.start(OldName).result(30) == "hooks.old_name"
+    assert lab.start(OldName).result(200) == "hooks.old_name"
 
 
 def test_an_activity_can_be_sent_to_a_task_list_that_the_workflow_chooses(lab):
@@ -364,7 +364,7 @@ def test_an_activity_can_be_sent_to_a_task_list_that_the_workflow_chooses(lab):
             return self.submit(there).result
 
     execution = lab.start(Chooses, "hooks.elsewhere")
-    assert execution.result(30) == "activity-hooks.where-1"
+    assert execution.result(200) == "activity-hooks.where-1"
     [scheduled] = [e for e in execution.history() if e.type == "ActivityTaskScheduled"]
     assert scheduled.attributes["taskList"] == {"name": "hooks.elsewhere"}
     assert execution.warnings == ()

@@ -48,7 +48,7 @@ def test_ub_01_a_task_keeps_its_id_whatever_is_done_first(virtual_lab):
         return futures.wait(y, a, b)
 
     execution = virtual_lab.start(one_off(run, name="ids.shift"))
-    assert execution.result(30) == [2, 3, 301]
+    assert execution.result(200) == [2, 3, 301]
     assert scheduled(execution, "activityId") == [f"activity-ids.increment-{n}" for n in (1, 3, 2)]
 
 
@@ -69,7 +69,7 @@ def test_what_a_generator_gives_is_in_the_id_and_in_the_input(virtual_lab):
         return [given.result, of_futures.result, grouped.result]
 
     execution = virtual_lab.start(one_off(run, name="ids.generators"))
-    assert execution.result(30) == [[[1, 2], {"a": [[3]]}], [[2, 3]], [[[4, 5]]]]
+    assert execution.result(200) == [[[1, 2], {"a": [[3]]}], [[2, 3]], [[[4, 5]]]]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_changes_after_the_submit_changes_nothing(virtual_lab, value, chang
         change(given)
         return task.result
 
-    assert virtual_lab.start(one_off(run, name="ids.changed")).result(30) == [2, passed]
+    assert virtual_lab.start(one_off(run, name="ids.changed")).result(200) == [2, passed]
 
 
 def test_equal_calls_of_an_idempotent_activity_are_one_task(virtual_lab):
@@ -108,7 +108,7 @@ def test_equal_calls_of_an_idempotent_activity_are_one_task(virtual_lab):
         return futures.wait(calls)
 
     execution = virtual_lab.start(one_off(run, name="ids.idempotents"))
-    assert execution.result(30) == [[[2], {"x": [1]}]] * 2 + [[[], {}]]
+    assert execution.result(200) == [[[2], {"x": [1]}]] * 2 + [[[], {}]]
     assert len(ran) == 2
     nothing = hashlib.md5(b'{"args":[],"kwargs":{}}').hexdigest()
     assert f"activity-ids.idempotent-{nothing}" in scheduled(execution, "activityId")
@@ -150,7 +150,7 @@ def test_an_activity_may_say_its_tasks_ids(virtual_lab, callable):
         )
 
     execution = virtual_lab.start(one_off(run, name="ids.custom"))
-    assert execution.result(30) == [3, 11, 3]
+    assert execution.result(200) == [3, 11, 3]
     ids = [found for found in scheduled(execution, "activityId") if "increment" not in found]
     assert ids == [f"activity-ids.{callable.__name__}-ids.custom-{suffix}" for suffix in ("1-2", "5-6")]
 
@@ -160,7 +160,7 @@ def test_an_activity_may_say_its_tasks_ids(virtual_lab, callable):
 
 def test_no_priority_is_set_where_nobody_says_one(virtual_lab):
     execution = virtual_lab.start(one_off(lambda self, x: self.submit(increment, x).result, name="ids.priority_1"), 1)
-    assert execution.result(30) == 2
+    assert execution.result(200) == 2
     assert scheduled(execution, "taskPriority") == [None]
     assert "taskPriority" not in execution.history()[0].attributes
 
@@ -172,14 +172,14 @@ def test_a_priority_is_set_task_by_task(virtual_lab):
         return self.submit(increment, self.submit(increment, x, __priority=5)).result
 
     execution = virtual_lab.start(one_off(run, name="ids.priority_2"), 1)
-    assert execution.result(30) == 3
+    assert execution.result(200) == 3
     assert scheduled(execution, "taskPriority") == ["5", None]
 
 
 def test_a_workflows_priority_is_that_of_its_tasks(virtual_lab):
     run = lambda self, x: self.submit(increment, x).result  # noqa: E731  as the others
     execution = virtual_lab.start(one_off(run, name="ids.priority_3", task_priority=5), 1)
-    assert execution.result(30) == 2
+    assert execution.result(200) == 2
     assert scheduled(execution, "taskPriority") == ["5"]
     assert execution.history()[0].attributes["taskPriority"] == "5"
 
@@ -205,14 +205,14 @@ class Dynamic(Ids):
 def test_a_priority_that_is_a_property_is_asked_of_the_workflow_that_runs(virtual_lab):
     """When a task is submitted, whenever its arguments are there; starting it does not ask the class."""
     execution = virtual_lab.start(Dynamic, 3)
-    assert execution.result(30) == [5, 4]
+    assert execution.result(200) == [5, 4]
     assert scheduled(execution, "taskPriority") == ["12", "3", "13", "3"]
     assert "taskPriority" not in execution.history()[0].attributes
 
 
 def test_a_property_is_not_asked_of_the_class_of_a_child_either(virtual_lab):
     execution = virtual_lab.start(one_off(lambda self: self.submit(Dynamic, 3).result, name="ids.priority_4_parent"))
-    assert execution.result(30) == [5, 4]
+    assert execution.result(200) == [5, 4]
 
 
 def test_the_nearest_priority_wins(virtual_lab):
@@ -227,7 +227,7 @@ def test_the_nearest_priority_wins(virtual_lab):
         return e.result
 
     execution = virtual_lab.start(one_off(run, name="ids.priority_5", task_priority=5), 1)
-    assert execution.result(30) == 6
+    assert execution.result(200) == 6
     assert scheduled(execution, "taskPriority") == ["12", "13", None, "12", "5"]
 
 
@@ -244,6 +244,6 @@ def test_ub_07_the_next_run_takes_positional_and_keyword_arguments(virtual_lab):
     execution = virtual_lab.start(
         one_off(run, name="ids.continues", task_priority=4, tag_list=["kept"], lambda_role="arn:role"), 3
     )
-    assert execution.result(30) == [9, True]
+    assert execution.result(200) == [9, True]
     last = virtual_lab.execution(execution.workflow_id).history()[0].attributes
     assert (last["taskPriority"], last["tagList"], last["lambdaRole"]) == ("4", ["kept"], "arn:role")

@@ -596,7 +596,7 @@ def test_a_worker_waits_for_its_input_and_for_its_result_without_spending_a_retr
     lab, objects = broken(StoreError, **{what: True})
     execution = lab.start(Takes if what == "reads" else Swallows, 50_000)
     if what == "writes":
-        assert objects.failed.wait(30)
+        assert objects.failed.wait(200)
     else:
         until(objects.failed.is_set)
     assert execution.status == "OPEN"

@@ -33,7 +33,7 @@ class Talks(Workflow):
 @pytest.mark.parametrize("replay_cache_size", [0, 500])
 def test_each_line_appears_once_however_often_the_code_is_replayed(lab, caplog, capsys, replay_cache_size):
     with caplog.at_level(logging.INFO, "simpleflow_lab"):
-        assert lab.start(Talks, 3).result(30) == 6
+        assert lab.start(Talks, 3).result(200) == 6
     names = ("simpleflow_lab", "simpleflow_lab.workflow.logging.talks")
     said = [record.getMessage() for record in caplog.records if record.name in names]
     assert said == ["begins", "with 3", "adding to 3", "adding to 4", "adding to 5", "ends"]
@@ -56,7 +56,7 @@ class Closes(Workflow):
         self.logger.warning("with %s", 1)
         logger.info("mine")
         self.closing.set()
-        assert self.signaled.wait(30)
+        assert self.signaled.wait(200)
         for signal in signals:
             if signal.done:
                 self.logger.warning("signaled")
@@ -69,10 +69,10 @@ def test_a_decision_that_is_made_anew_because_swf_refused_its_close_says_nothing
     Closes.signaled.clear()
     with caplog.at_level(logging.INFO, "simpleflow_lab"):
         execution = lab.start(Closes)
-        assert Closes.closing.wait(30)
+        assert Closes.closing.wait(200)
         execution.signal("s")
         Closes.signaled.set()
-        assert execution.result(30) == 1
+        assert execution.result(200) == 1
     assert "CompleteWorkflowExecutionFailed" in [event.type for event in execution.history()]
     of_run = [record for record in caplog.records if record.filename == "test_logging.py" and record.funcName == "run"]
     assert [record.msg for record in of_run] == ["with %s", "mine", "signaled"]

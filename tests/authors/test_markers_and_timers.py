@@ -42,7 +42,7 @@ def test_markers_are_listed_the_latest_of_a_name_or_all(virtual_lab):
         return [self.list_markers(), self.list_markers(all=True)]
 
     execution = virtual_lab.start(one_off(run, name="marks.listed"))
-    latest, every = execution.result(30)
+    latest, every = execution.result(200)
     assert latest == [["phase", "two"], ["other", None]]
     assert every == [["phase", {"n": [1, 2]}], ["phase", "two"], ["other", None]]
     assert recorded(execution, "MarkerRecorded", "details") == ['{"n":[1,2]}', '"two"', None]
@@ -55,7 +55,7 @@ def test_markers_and_signals_are_a_table_of_the_execution(virtual_lab):
         self.submit(self.wait_signal("go")).wait()
 
     execution = virtual_lab.start(one_off(run, name="marks.table"))
-    execution.result(30)
+    execution.result(200)
     point_events = execution.point_events()
     assert set(zip(point_events["kind"], point_events["name"], strict=True)) == {
         ("marker", "phase"),
@@ -76,7 +76,7 @@ def test_the_same_name_and_details_are_one_marker(virtual_lab):
         return len(self.list_markers(all=True))
 
     execution = virtual_lab.start(one_off(run, name="marks.same"))
-    assert execution.result(30) == 1
+    assert execution.result(200) == 1
     assert recorded(execution, "MarkerRecorded", "markerName") == ["same"]
 
 
@@ -88,7 +88,7 @@ def test_a_marker_of_a_future_waits_for_it_and_holds_up_nothing(virtual_lab):
         assert marker.result == {"of": [8]}
         return self.list_markers()
 
-    assert virtual_lab.start(one_off(run, name="marks.nested")).result(30) == [["result", {"of": [8]}]]
+    assert virtual_lab.start(one_off(run, name="marks.nested")).result(200) == [["result", {"of": [8]}]]
 
 
 def test_a_marker_of_a_task_that_fails_is_not_recorded(virtual_lab):
@@ -96,7 +96,7 @@ def test_a_marker_of_a_task_that_fails_is_not_recorded(virtual_lab):
         marker = self.submit(self.record_marker("result", self.submit(fail_aloud)))
         return [type(marker.exception).__name__, self.list_markers()]
 
-    assert virtual_lab.start(one_off(run, name="marks.failed")).result(30) == ["TaskFailed", []]
+    assert virtual_lab.start(one_off(run, name="marks.failed")).result(200) == ["TaskFailed", []]
 
 
 def test_a_marker_of_what_json_cant_hold_is_an_error_of_its_line(virtual_lab):
@@ -105,7 +105,7 @@ def test_a_marker_of_what_json_cant_hold_is_an_error_of_its_line(virtual_lab):
             self.submit(self.record_marker("odd", object()))
         return "went on"
 
-    assert virtual_lab.start(one_off(run, name="marks.odd")).result(30) == "went on"
+    assert virtual_lab.start(one_off(run, name="marks.odd")).result(200) == "went on"
 
 
 def test_a_marker_reads_back_as_it_was_written_then(virtual_lab):
@@ -118,7 +118,7 @@ def test_a_marker_reads_back_as_it_was_written_then(virtual_lab):
         assert self.list_markers() == [Marker("rows", {"rows": [1]})]
         return details
 
-    assert virtual_lab.start(one_off(run, name="marks.changed")).result(30) == {"rows": [1, 2]}
+    assert virtual_lab.start(one_off(run, name="marks.changed")).result(200) == {"rows": [1, 2]}
 
 
 def test_details_of_the_latest_event_of_a_name(virtual_lab):
@@ -146,7 +146,7 @@ def test_details_of_the_latest_event_of_a_name(virtual_lab):
         return [marker, signal, timer]
 
     execution = virtual_lab.start(one_off(run, name="marks.details"), workflow_id="marks-details")
-    assert execution.result(30) == [
+    assert execution.result(200) == [
         {"type": "marker", "name": "mark", "state": "recorded", "details": {"n": 2}},
         {
             "type": "signal",
@@ -178,7 +178,7 @@ def test_a_workflow_that_only_marks_and_cancels_timers_goes_on(virtual_lab):
         return len(self.list_markers(all=True))
 
     execution = virtual_lab.start(one_off(run, name="marks.only"))
-    assert execution.result(30) == 7
+    assert execution.result(200) == 7
     assert recorded(execution, "TimerFired", "timerId") == ["second"]
 
 
@@ -190,7 +190,7 @@ def test_more_markers_than_an_answer_holds_are_all_recorded(virtual_lab):
         return len(self.list_markers(all=True))
 
     execution = virtual_lab.start(one_off(run, name="marks.many"))
-    assert execution.result(30) == 250
+    assert execution.result(200) == 250
     assert len(recorded(execution, "MarkerRecorded", "details")) == 250
 
 
@@ -209,7 +209,7 @@ def test_a_timer_id_is_one_timer_for_the_whole_run(virtual_lab):
         return (self.now() - before).total_seconds()
 
     execution = virtual_lab.start(one_off(run, name="marks.once"))
-    assert execution.result(30) == 0
+    assert execution.result(200) == 0
     assert recorded(execution, "TimerStarted", "startToFireTimeout") == ["3600"]
 
 
@@ -223,7 +223,7 @@ def test_timers_in_chains_and_groups(virtual_lab):
         result = self.submit(Chain(Group(*hours(1, 2)), (double, 1), *hours(3), (double, 2))).result
         return [result, (self.now() - self.executor.history[0].timestamp).total_seconds() // 3_600]
 
-    assert virtual_lab.start(one_off(run, name="marks.canvas")).result(30) == [[[None, None], 2, None, 4], 5]
+    assert virtual_lab.start(one_off(run, name="marks.canvas")).result(200) == [[[None, None], 2, None, 4], 5]
 
 
 @pytest.mark.parametrize("how", ["task", "future"])
@@ -240,7 +240,7 @@ def test_a_timer_is_canceled_at_once(virtual_lab, how):
         return futures.wait(day)
 
     execution = virtual_lab.start(one_off(run, name=f"marks.canceled_by_{how}"))
-    assert execution.result(30) == [None]
+    assert execution.result(200) == [None]
     assert recorded(execution, "TimerCanceled", "timerId") == ["day"]
 
 
@@ -252,7 +252,7 @@ def test_a_timer_that_was_not_asked_for_yet_is_not_asked_for(virtual_lab):
         return day.cancelled
 
     execution = virtual_lab.start(one_off(run, name="marks.not_asked"))
-    assert execution.result(30) is True
+    assert execution.result(200) is True
     assert recorded(execution, "TimerStarted", "timerId") == []
 
 
@@ -268,7 +268,7 @@ def test_canceling_a_timer_that_is_not_running_changes_nothing(virtual_lab):
         return [never.exception, late.exception, second.cancelled]
 
     execution = virtual_lab.start(one_off(run, name="marks.not_running"))
-    assert execution.result(30) == [None, None, False]
+    assert execution.result(200) == [None, None, False]
     assert recorded(execution, "CancelTimerFailed", "timerId") == []
 
 
@@ -289,7 +289,7 @@ def test_a_timer_that_fires_while_it_is_canceled_is_canceled(clocked_lab, clock)
     # The first decision has four events; the timer's is the fifth.
     clocked_lab.service.wait_for_history(domain=clocked_lab.domain, execution=named, after_event_id=4, timeout=30)
     execution.signal("go")
-    assert execution.result(30) == [True, 4]
+    assert execution.result(200) == [True, 4]
     assert recorded(execution, "CancelTimerFailed", "cause") == ["TIMER_ID_UNKNOWN"]
 
 

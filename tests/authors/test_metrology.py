@@ -69,7 +69,7 @@ class Idle(Workflow):
 def test_every_step_of_every_attempt_is_a_row(lab, request):
     """MT-01, UB-20: the attempt that failed has its figures, too."""
     execution = lab.start(Copies, request.node.name)
-    assert execution.result(timeout=30) == [1, 2, ["count"]]
+    assert execution.result(timeout=200) == [1, 2, ["count"]]
     table = execution.metrology().set_index(["task", "attempt", "step"])
     first, second, counted = "activity-metrology.copy-1", "activity-metrology.copy-2", "activity-metrology.class-1"
     assert sorted(table.index) == [
@@ -88,7 +88,7 @@ def test_every_step_of_every_attempt_is_a_row(lab, request):
 
 def test_figures_are_summed_up_by_activity_and_step(lab, request):
     execution = lab.start(Copies, request.node.name)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     table = execution.metrology(by="activity").set_index(["name", "step"])
     assert table.loc[("metrology.copy", "read"), ["count", "read_bytes"]].tolist() == [3, 5000]
     assert table.loc[("metrology.copy", "write"), ["count", "write_bytes"]].tolist() == [2, 30]
@@ -100,7 +100,7 @@ def test_figures_are_summed_up_by_activity_and_step(lab, request):
 
 def test_an_execution_without_figures_has_an_empty_table(lab):
     execution = lab.start(Idle)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     assert execution.metrology().empty
     assert execution.metrology(by="activity").empty
     assert "read_bytes_s" in execution.metrology(by="activity").columns
@@ -109,7 +109,7 @@ def test_an_execution_without_figures_has_an_empty_table(lab):
 def test_a_workflow_leaves_all_figures_with_its_tasks_when_it_closes(lab, request):
     """MT-02."""
     execution = lab.start(Copies, request.node.name)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     folder = metrology.folder_of(execution.workflow_id, execution.run_id)
     merged = json.loads(lab.storage.default.get(f"{folder}metrology.json"))
     assert [(task_id, attempt["state"]) for task_id, attempt in merged] == [
@@ -129,7 +129,7 @@ def test_a_workflow_leaves_all_figures_with_its_tasks_when_it_closes(lab, reques
 def test_figures_are_there_after_the_store_was_opened_again(tmp_path, request):
     with Lab(tmp_path / "lab.sqlite") as lab:
         execution = lab.start(Copies, request.node.name)
-        execution.result(timeout=30)
+        execution.result(timeout=200)
     with Lab(tmp_path / "lab.sqlite") as lab:
         found = lab.execution(execution.workflow_id).metrology()
     assert len(found) == 8
@@ -144,7 +144,7 @@ def test_figures_that_can_not_be_kept_fail_nothing(request, caplog):
     with Lab(":memory:") as lab:
         lab.storage.default = BrokenObjects()
         with caplog.at_level(logging.WARNING, "simpleflow_lab.metrology"):
-            assert lab.start(Copies, request.node.name).result(timeout=30) == [1, 2, ["count"]]
+            assert lab.start(Copies, request.node.name).result(timeout=200) == [1, 2, ["count"]]
     messages = [record.getMessage() for record in caplog.records if record.name == "simpleflow_lab.metrology"]
     assert messages
     assert all("could not be stored: the disk is full" in message for message in messages)
@@ -201,7 +201,7 @@ def test_rates_of_a_step_that_took_no_time_are_unknown():
 )
 def test_an_object_that_has_no_figures_is_left_out(lab, content, request):
     execution = lab.start(Copies, request.node.name)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     folder = metrology.folder_of(execution.workflow_id, execution.run_id)
     lab.storage.default.put(f"{folder}activity.odd.7.json", content)
     assert len(execution.metrology()) >= 5

@@ -51,14 +51,14 @@ def test_upstreams_functions_run_before_and_after(lab):
         seen.append(("post", context["name"], result))
 
     lab.use(Before(pre), After(post))
-    assert lab.start(Divides, 6, 3).result(30) == 2
+    assert lab.start(Divides, 6, 3).result(200) == 2
     assert seen == [("pre", "activity-middleware.divide-1"), "divide", ("post", "middleware.divide", 2.0)]
 
 
 def test_upstreams_functions_may_take_whatever_there_is(lab):
     lab.use(Before(lambda *args, **kwargs: seen.append(len(args))))
     lab.use(After(lambda context, **kwargs: seen.append(sorted(kwargs))))
-    lab.start(Divides, 6, 3).result(30)
+    lab.start(Divides, 6, 3).result(200)
     assert seen == [1, "divide", ["result"]]
 
 
@@ -69,12 +69,12 @@ def test_a_function_may_change_what_goes_in_and_what_comes_out(lab):
         return {"of": context["name"], "is": call(2 * args[0], **kwargs)}
 
     lab.use(doubles)
-    assert lab.start(Divides, 6, 3).result(30) == {"of": "middleware.divide", "is": 4.0}
+    assert lab.start(Divides, 6, 3).result(200) == {"of": "middleware.divide", "is": 4.0}
 
 
 def test_a_function_may_answer_instead_of_the_activity(lab):
     lab.use(lambda context, call, args, kwargs: "from a cache")
-    assert lab.start(Divides, 6, 3).result(30) == "from a cache"
+    assert lab.start(Divides, 6, 3).result(200) == "from a cache"
     assert seen == []
 
 
@@ -89,7 +89,7 @@ def test_a_function_sees_a_failure_and_may_mend_it(lab):
             return None
 
     lab.use(mends)
-    assert lab.start(Divides, 6, 0).result(30) is None
+    assert lab.start(Divides, 6, 0).result(200) is None
     assert seen == ["divide", "division by zero"]
 
 
@@ -101,7 +101,7 @@ def test_a_post_that_takes_an_error_is_called_on_failure_and_others_are_not(lab)
         seen.append((result, type(error).__name__))
 
     lab.use(After(old), After(new))
-    assert lab.start(Divides, 6, 0).result(30) == "ZeroDivisionError: division by zero"
+    assert lab.start(Divides, 6, 0).result(200) == "ZeroDivisionError: division by zero"
     assert seen == ["divide", (None, "ZeroDivisionError")]
 
 
@@ -110,7 +110,7 @@ def test_what_a_middleware_raises_is_the_activitys_failure(lab):
         raise PermissionError("not on a Monday")
 
     lab.use(Before(refuses))
-    assert lab.start(Divides, 6, 3).result(30) == "PermissionError: not on a Monday"
+    assert lab.start(Divides, 6, 3).result(200) == "PermissionError: not on a Monday"
     assert seen == []
 
 
@@ -128,7 +128,7 @@ def test_the_first_is_the_outermost_and_none_is_used_twice(lab):
     outer, inner = Logged("outer"), Logged("inner")
     lab.use(outer, inner)
     lab.use(outer)
-    lab.start(Divides, 6, 3).result(30)
+    lab.start(Divides, 6, 3).result(200)
     assert seen == ["outer before", "inner before", "divide", "inner after", "outer after"]
 
 
@@ -139,7 +139,7 @@ def test_the_call_of_a_coroutine_gives_its_result(lab):
         return x / y
 
     lab.use(lambda context, call, args, kwargs: call(*args, **kwargs) + 1)
-    assert lab.start(Divides, 6, 3, of=slowly.name).result(30) == 3
+    assert lab.start(Divides, 6, 3, of=slowly.name).result(200) == 3
 
 
 def test_it_runs_where_the_activity_runs(lab):
@@ -148,13 +148,13 @@ def test_it_runs_where_the_activity_runs(lab):
         return os.getpid()
 
     lab.use(lambda context, call, args, kwargs: [os.getpid(), call(*args, **kwargs)])
-    around, inside = lab.start(Divides, 6, 3, of=elsewhere.name).result(30)
+    around, inside = lab.start(Divides, 6, 3, of=elsewhere.name).result(200)
     assert around == inside != os.getpid()
 
 
 def test_a_lab_is_given_them_when_it_is_opened():
     with Lab(":memory:", activity_threads=1, middleware=[Before(lambda context: seen.append("before"))]) as lab:
-        lab.start(Divides, 6, 3).result(30)
+        lab.start(Divides, 6, 3).result(200)
     assert seen == ["before", "divide"]
 
 

@@ -39,12 +39,12 @@ def _nothing_worked():
 def test_notes_of_steps_are_in_step_bucket(bucket, lab, place, monkeypatch):
     monkeypatch.setenv("STEP_BUCKET", place)
     first = lab.start(Stepped, workflow_id="notes")
-    assert first.result(30) == []
+    assert first.result(200) == []
     inside = place.removeprefix(NAME).lstrip("/")
     assert bucket.keys == [f"{inside}/notes/steps/{step}".lstrip("/") for step in ("a", "b")]
     assert json.loads(bucket.get(bucket.keys[0]))["run_id"] == first.run_id
     again = lab.start(Stepped, workflow_id="notes")
-    assert again.result(30) == ["a", "b"]
+    assert again.result(200) == ["a", "b"]
     assert worked == ["a", "b"]
 
 
@@ -57,7 +57,7 @@ class Elsewhere(Stepped):
 
 def test_what_the_workflow_says_goes_before_step_bucket(bucket, lab, monkeypatch):
     monkeypatch.setenv("STEP_BUCKET", "another-one")
-    lab.start(Elsewhere, workflow_id="notes").result(30)
+    lab.start(Elsewhere, workflow_id="notes").result(200)
     assert bucket.keys == ["notes/steps/a", "notes/steps/b"]
 
 
@@ -65,7 +65,7 @@ def test_without_any_bucket_steps_on_amazon_fail_at_once_and_name_the_ways_out(m
     with over_the_wire(monkeypatch, objects=False) as lab:
         execution = lab.start(Stepped, workflow_id="notes")
         with pytest.raises(WorkflowExecutionFailed, match=r"SIMPLEFLOW_JUMBO_FIELDS_BUCKET.* STEP_BUCKET") as failed:
-            execution.result(30)
+            execution.result(200)
     assert "\n" not in failed.value.reason
     assert worked == []
 
@@ -91,7 +91,7 @@ def test_figures_are_in_metrology_bucket(bucket, lab, monkeypatch, executor):
     monkeypatch.setenv("METROLOGY_BUCKET", NAME)
     monkeypatch.setenv("METROLOGY_PATH_PREFIX", "figures")
     execution = lab.start(Measured, executor)
-    assert execution.result(30) == 7
+    assert execution.result(200) == 7
     folder = f"figures/{metrology.folder_of(execution.workflow_id, execution.run_id)}"
     assert sorted(key.removeprefix(folder).split(".")[0] for key in bucket.keys) == ["activity", "metrology"]
     assert execution.metrology()["read_records"].tolist() == [7]

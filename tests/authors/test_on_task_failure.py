@@ -92,7 +92,7 @@ def test_a_hook_without_an_opinion_leaves_the_default(shared_lab):
     Default.told = []
     execution = shared_lab.start(Default, 7)
     with pytest.raises(WorkflowExecutionFailed, match="no luck"):
-        execution.result(30)
+        execution.result(200)
     told = told_again(execution, Default)
     assert [(name, retries) for name, retries, _ in told] == [("hooked.fails_aloud", 0), ("hooked.fails_aloud", 1)]
 
@@ -104,7 +104,7 @@ Replacing = hooked("hooked.replacing", lambda self, ctx: (ctx.future.set_finishe
 @pytest.mark.parametrize(("workflow", "result"), [(Ignoring, None), (Replacing, "made up")])
 def test_an_ignored_failure_is_a_task_that_completed(shared_lab, workflow, result):
     execution = shared_lab.start(workflow)
-    assert execution.result(30) == result
+    assert execution.result(200) == result
     assert len(types_of(execution, "ActivityTaskScheduled")) == 1
     assert len(execution.unhandled_failures()) == 0
     replay_all(execution, workflow)
@@ -120,7 +120,7 @@ Aborting = hooked(
 def test_an_abort_fails_the_workflow_whatever_it_waits_for(shared_lab):
     execution = shared_lab.start(Aborting)
     with pytest.raises(WorkflowExecutionFailed) as caught:
-        execution.result(30)
+        execution.result(200)
     reason = "on_task_failure aborted the workflow: TaskFailed: activity-hooked.fails-1: Broken: no luck"
     assert caught.value.reason == reason
     assert "raise Broken" in caught.value.details
@@ -138,7 +138,7 @@ Canceling = hooked("hooked.canceling", lambda self, ctx: ctx.decide_cancel(), ru
 
 
 def test_a_canceled_failure_is_a_canceled_future(shared_lab):
-    assert shared_lab.start(Canceling).result(30) == ["CANCELLED", True, None, None]
+    assert shared_lab.start(Canceling).result(200) == ["CANCELLED", True, None, None]
 
 
 def retry_with_other_arguments(self, ctx):
@@ -157,7 +157,7 @@ Mending = hooked(
 def test_arguments_changed_by_the_hook_are_what_is_tried_again(shared_lab):
     """EH-06: and what the next replay compares."""
     execution = shared_lab.start(Mending)
-    assert execution.result(30) == "4 km"
+    assert execution.result(200) == "4 km"
     inputs = [
         json.loads(event.attributes["input"])
         for event in execution.history()
@@ -186,7 +186,7 @@ class DefaultAfterEdit(Hooked):
 
 def test_an_edit_also_holds_for_the_tasks_own_retries(shared_lab):
     execution = shared_lab.start(DefaultAfterEdit)
-    assert execution.result(30) == "6 m"
+    assert execution.result(200) == "6 m"
     replay_all(execution, DefaultAfterEdit)
 
 
@@ -206,7 +206,7 @@ def test_a_retry_later_waits_by_a_timer_of_swf(shared_lab):
     Patient.told = []
     execution = shared_lab.start(Patient)
     with pytest.raises(WorkflowExecutionFailed, match="no luck"):
-        execution.result(30)
+        execution.result(200)
     assert timers_of(execution) == [
         ("__simpleflow_task_activity-hooked.fails_aloud-1", 600),
         ("__simpleflow_task_activity-hooked.fails_aloud-1", 1200),
@@ -248,7 +248,7 @@ def finished(value):
 )
 def test_a_handled_failure_becomes_what_the_hook_hands_over(shared_lab, workflow, result):
     execution = shared_lab.start(workflow)
-    assert execution.result(30) == result
+    assert execution.result(200) == result
     replay_all(execution, workflow)
 
 
@@ -263,7 +263,7 @@ Asking = hooked("hooked.asking", wait_for_advice)
 def test_the_hook_may_submit_tasks_and_wait_for_them(shared_lab):
     Asking.told = []
     execution = shared_lab.start(Asking)
-    assert execution.result(30) == "advice"
+    assert execution.result(200) == "advice"
     assert len(told_again(execution, Asking)) == 1
 
 
@@ -292,7 +292,7 @@ def raising(self, ctx):
 )
 def test_an_error_of_the_hook_fails_the_workflow_with_its_name(shared_lab, workflow, reason):
     with pytest.raises(WorkflowExecutionFailed) as caught:
-        shared_lab.start(workflow).result(30)
+        shared_lab.start(workflow).result(200)
     assert caught.value.reason.startswith(reason)
 
 
@@ -330,7 +330,7 @@ class Telling(Workflow):
 
 def test_the_context_tells_what_upstreams_tells(shared_lab):
     """EH-05."""
-    event, *rest = shared_lab.start(Telling).result(30)
+    event, *rest = shared_lab.start(Telling).result(200)
     details = json.loads(event.pop("details"))
     identity = event.pop("identity")
     assert identity
@@ -415,7 +415,7 @@ TOLD_OF_CHILDREN = {
 def test_the_hook_is_told_of_children_too(shared_lab, how):
     """EH-07."""
     kind, task_error, state, timeout_type, timeout_value = TOLD_OF_CHILDREN[how]
-    assert shared_lab.start(Parent, how).result(30) == [
+    assert shared_lab.start(Parent, how).result(200) == [
         True,
         "hooked.child",
         kind.__name__,
@@ -457,7 +457,7 @@ def test_the_hook_is_told_of_children_that_somebody_else_ended(lab, how, kind):
     parent = lab.start(OfTheEnded, f"ended by {how}")
     next(_ for _ in parent.watch() if types_of(parent, "ChildWorkflowExecutionStarted"))
     getattr(lab.execution(f"ended by {how}"), how)()
-    assert parent.result(30)[2] == kind.__name__
+    assert parent.result(200)[2] == kind.__name__
 
 
 class Talking(Hooked):
@@ -473,7 +473,7 @@ class Talking(Hooked):
 def test_what_the_hook_prints_appears_once(virtual_lab, capsys):
     """However often the decider has to begin anew."""
     execution = virtual_lab.start(Talking)
-    execution.result(30)
+    execution.result(200)
     replay_all(execution, Talking)
     assert capsys.readouterr().out.splitlines() == [f"attempt {n} failed" for n in (1, 2, 3)]
 
@@ -495,7 +495,7 @@ class GivingUp(Workflow):
 
 def test_a_workflow_may_end_while_a_task_waits_for_its_next_attempt(virtual_lab):
     execution = virtual_lab.start(GivingUp)
-    assert execution.result(30) == "RUNNING"
+    assert execution.result(200) == "RUNNING"
     assert len(types_of(execution, "ActivityTaskScheduled")) == 2
     replay_all(execution, GivingUp)
 
@@ -563,7 +563,7 @@ def test_upstreams_example_of_failures(shared_lab):
     """A child that fails twice, each time tried again a minute later, at last with other arguments."""
     overrun.append(shared_lab.clock)
     execution = shared_lab.start(NotFailing)
-    assert execution.result(30) == [["not this time", None], [0, 1], "START_TO_CLOSE"]
+    assert execution.result(200) == [["not this time", None], [0, 1], "START_TO_CLOSE"]
     assert [wait for _, wait in timers_of(execution)] == [60, 60]
     children = [e for e in execution.history() if e.type == "StartChildWorkflowExecutionInitiated"]
     assert [json.loads(child.attributes["input"])["kwargs"] for child in children] == [{}, {}, {"fail": False}]

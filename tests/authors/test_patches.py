@@ -49,7 +49,7 @@ def gone(self):
 
 def waits_for_go(execution):
     """Wait until its first activity is done and the code stands at the signal."""
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         types = [event.type for event in execution.history()]
         if "ActivityTaskCompleted" in types and types[-1] == "DecisionTaskCompleted":
             return
@@ -67,7 +67,7 @@ def goes_on(lab, run):
 def ends(execution, run):
     workflow = define(run)
     execution.signal("go")
-    result = execution.result(30)
+    result = execution.result(200)
     replay = Replay(workflow, workflow_id=execution.workflow_id, run_id=execution.run_id)
     replay.feed(execution.history())
     replay.close()
@@ -116,7 +116,7 @@ def test_what_is_gone_too_early_is_found_out(lab):
     define(gone)
     execution.signal("go")
     with pytest.raises(NondeterminismError, match=r"simpleflow_lab\.patch"):
-        execution.result(30)
+        execution.result(200)
     assert ends_of(execution) == ["ship", "bill", "deprecated"]
 
 
@@ -125,7 +125,7 @@ def ends_of(execution):
     define(deprecated)
     while True:
         try:
-            return execution.result(30)
+            return execution.result(200)
         except DecisionTaskError:
             continue
 
@@ -135,7 +135,7 @@ def test_a_change_without_a_patch_is_found_out(lab):
     define(gone)
     execution.signal("go")
     with pytest.raises(NondeterminismError):
-        execution.result(30)
+        execution.result(200)
     execution.terminate()
 
 
@@ -167,7 +167,7 @@ def test_a_patch_holds_when_the_workflow_runs_again(lab):
             return future.result
 
     execution = lab.start(Blocks)
-    assert execution.result(30) == "new"
+    assert execution.result(200) == "new"
     assert [event.type for event in execution.history()].count("MarkerRecorded") == 1
     replays_as_recorded(Blocks, execution.history(), execution.workflow_id, execution.run_id)
 

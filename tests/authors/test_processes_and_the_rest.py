@@ -70,7 +70,7 @@ class TooLarge(Workflow):
 
 def test_a_result_too_large_to_be_kept_fails_with_the_limit(lab_for_large):
     with pytest.raises(WorkflowExecutionFailed, match="5242880"):
-        lab_for_large.start(TooLarge).result(30)
+        lab_for_large.start(TooLarge).result(200)
 
 
 @activity.with_attributes(name="processes_and.double", **TASKS)
@@ -119,7 +119,7 @@ class Notes(Workflow):
 
 def test_objects_and_figures_are_kept_by_the_lab(lab):
     execution = lab.start(Notes)
-    assert execution.result(30) == ["notes/7"]
+    assert execution.result(200) == ["notes/7"]
     assert int(lab.storage.default.get("notes/7")) != HERE
     table = execution.metrology().set_index("step")
     assert (table.loc["read", "read_records"], table.loc["write", "write_bytes"]) == (7, 70)
@@ -163,7 +163,7 @@ def test_middleware_goes_around_it_in_its_process_and_what_it_says_is_seen_here(
             found = execution.progress().activities
         assert [(one.name, one.progress, one.details) for one in found] == [("processes_and.says", 0.5, {"rows": 7})]
         path.touch()
-        pid, around_pid = execution.result(30)
+        pid, around_pid = execution.result(200)
     finally:
         path.touch()
         logger.removeHandler(handler)

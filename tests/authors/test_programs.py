@@ -87,13 +87,13 @@ class Lists(Workflow):
 
 def test_a_program_gets_its_arguments_as_they_are_and_gives_what_it_prints(lab):
     """PT-01: upstream passes literal quotes, and so prints `-c="1"`."""
-    assert lab.start(Says).result(timeout=30) == "-c=1 --val=x y a $HOME;true\n"
+    assert lab.start(Says).result(timeout=200) == "-c=1 --val=x y a $HOME;true\n"
 
 
 def test_a_program_that_fails_fails_its_activity_with_what_it_said(lab):
     """PT-01."""
     with pytest.raises(WorkflowExecutionFailed, match=r"ls ended with return code \d+: .*no/such/place"):
-        lab.start(Lists, "/no/such/place").result(timeout=30)
+        lab.start(Lists, "/no/such/place").result(timeout=200)
 
 
 def test_a_failed_program_is_upstreams_error_too():
@@ -607,7 +607,7 @@ class Binaries(Workflow):
 def test_a_task_that_names_programs_to_download_fails_with_an_explanation(lab):
     """PT-05, T4."""
     with pytest.raises(WorkflowExecutionFailed, match=r"programs are not downloaded and run for a task \(tool\)"):
-        lab.start(Binaries).result(timeout=30)
+        lab.start(Binaries).result(timeout=200)
 
 
 @pytest.mark.parametrize(

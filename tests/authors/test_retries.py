@@ -56,7 +56,7 @@ BackingOff = one_task(backing_off, "retries.backing_off_flow")
 def test_each_wait_is_longer_and_is_a_timer_of_swf(shared_lab):
     """EH-04."""
     execution = shared_lab.start(BackingOff, 5)
-    assert execution.result(30) == [5, "NoneType"]
+    assert execution.result(200) == [5, "NoneType"]
     name = "__simpleflow_task_activity-retries.backing_off-1"  # upstream's name, used again once it has fired
     assert timers_of(execution) == [(name, 60), (name, 120), (name, 240), (name, 300)]
     waited = seconds_between(execution, "ActivityTaskScheduled")
@@ -67,7 +67,7 @@ def test_each_wait_is_longer_and_is_a_timer_of_swf(shared_lab):
 def test_when_the_attempts_are_used_up_the_task_has_failed(shared_lab):
     """P14: upstream waited once more before it gave up."""
     execution = shared_lab.start(BackingOff, 100)
-    assert execution.result(30) == [None, "TaskFailed"]
+    assert execution.result(200) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == 5
     assert len(timers_of(execution)) == 4
     replay_all(execution, BackingOff)
@@ -87,9 +87,9 @@ AtOnce = one_task(at_once, "retries.at_once_flow")
 def test_a_number_of_retries_is_without_any_wait(shared_lab):
     """TO-03: two retries are three attempts."""
     execution = shared_lab.start(AtOnce, 3)
-    assert execution.result(30) == [3, "NoneType"]
+    assert execution.result(200) == [3, "NoneType"]
     assert timers_of(execution) == []
-    assert shared_lab.start(AtOnce, 4).result(30) == [None, "TaskFailed"]
+    assert shared_lab.start(AtOnce, 4).result(200) == [None, "TaskFailed"]
 
 
 @activity.with_attributes(
@@ -105,7 +105,7 @@ Jittery = one_task(jittery, "retries.jittery_flow")
 def test_jitter_differs_between_runs_and_is_the_same_in_a_replay(shared_lab):
     runs = [shared_lab.start(Jittery) for _ in range(3)]
     for execution in runs:
-        execution.result(30)
+        execution.result(200)
         replay_all(execution, Jittery)
     drawn = [[wait for _, wait in timers_of(execution)] for execution in runs]
     assert len({tuple(waits) for waits in drawn}) == 3
@@ -137,7 +137,7 @@ Choosy = one_task(choosy, "retries.choosy_flow")
 @pytest.mark.parametrize(("error", "attempts"), [("permanent", 1), ("connection", 3), ("missing", 1), ("flaky", 3)])
 def test_only_the_errors_that_the_policy_names_are_tried_again(shared_lab, error, attempts):
     execution = shared_lab.start(Choosy, error)
-    assert execution.result(30) == [None, "TaskFailed"]
+    assert execution.result(200) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == attempts
     replay_all(execution, Choosy)
 
@@ -173,7 +173,7 @@ def test_each_type_of_timeout_has_its_own_number_of_retries(shared_lab, workflow
     """Issue 242 of upstream: more retries for heartbeats that stay out, none for tasks that run too long."""
     pushed.append(shared_lab.clock)
     execution = shared_lab.start(workflow, succeed_at)
-    assert execution.result(30) == [None, ended]
+    assert execution.result(200) == [None, ended]
     assert len(types_of(execution, "ActivityTaskScheduled")) == attempts
     assert [wait for _, wait in timers_of(execution)] == [10, 20][: attempts - 1]
     replay_all(execution, workflow)
@@ -193,7 +193,7 @@ Expiring = one_task(expiring, "retries.expiring_flow")
 
 def test_no_attempt_is_made_after_the_expiration(shared_lab):
     execution = shared_lab.start(Expiring)
-    assert execution.result(30) == [None, "TaskFailed"]
+    assert execution.result(200) == [None, "TaskFailed"]
     assert len(types_of(execution, "ActivityTaskFailed")) == 4  # at 0, 100, 200 and 300 s
     replay_all(execution, Expiring)
 
@@ -220,7 +220,7 @@ def test_a_child_workflow_is_tried_again_by_its_policy(shared_lab, error, waits)
     """EH-07; of a child the reason says what was raised."""
     execution = shared_lab.start(WithChild, error)
     with pytest.raises(WorkflowExecutionFailed):
-        execution.result(30)
+        execution.result(200)
     assert [wait for _, wait in timers_of(execution)] == waits
     assert len(types_of(execution, "ChildWorkflowExecutionFailed")) == len(waits) + 1
     replay_all(execution, WithChild)
@@ -246,7 +246,7 @@ class Aloud(Workflow):
 
 def test_the_last_error_is_the_one_that_is_raised(shared_lab):
     """EH-03."""
-    assert shared_lab.start(Aloud).result(30) == "ValueError: again and again"
+    assert shared_lab.start(Aloud).result(200) == "ValueError: again and again"
 
 
 class SideBySide(Workflow):
@@ -262,7 +262,7 @@ class SideBySide(Workflow):
 
 def test_tasks_wait_side_by_side(shared_lab):
     execution = shared_lab.start(SideBySide)
-    assert execution.result(30) == [1, 2, 3]
+    assert execution.result(200) == [1, 2, 3]
     assert sorted(wait for _, wait in timers_of(execution)) == [60, 60, 120]
     replay_all(execution, SideBySide)
 
@@ -276,7 +276,7 @@ def test_a_wait_outlives_the_process_that_began_it(tmp_path):
     clock.advance(61)
     with Lab(tmp_path / "store.sqlite", clock=clock) as second:
         [execution] = second.resume(begun.workflow_id)
-        result = execution.result(30)
+        result = execution.result(200)
         timers = timers_of(execution)
     assert result == [2, "NoneType"]
     assert timers == [("__simpleflow_task_activity-retries.backing_off-1", 60)]

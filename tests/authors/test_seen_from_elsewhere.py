@@ -53,7 +53,7 @@ def test_progress_is_shown_where_it_is_known_and_nowhere_else(lab, gate, tmp_pat
         assert latest == [event for event in seen.history() if event.type == "ActivityTaskStarted"][-1].timestamp
         assert "elsewhere.reports" in seen._repr_html_()
         gates[gate].set()
-        assert seen.result(30) == os.getpid()
+        assert seen.result(200) == os.getpid()
         assert execution.progress().activities == seen.progress().activities == ()
     if there is not lab:
         there.close()

@@ -68,7 +68,7 @@ def test_ub_06_a_signal_takes_positional_and_keyword_arguments(virtual_lab):
         return [future.signal.args, future.signal.kwargs, future.signal.workflow_id]
 
     execution = virtual_lab.start(one_off(run, name="signals.arguments"), workflow_id="signals-arguments")
-    assert execution.result(30) == [[1, [2]], {"x": 3}, "signals-arguments"]
+    assert execution.result(200) == [[1, [2]], {"x": 3}, "signals-arguments"]
 
 
 def test_futures_among_the_arguments_are_waited_for(virtual_lab):
@@ -77,7 +77,7 @@ def test_futures_among_the_arguments_are_waited_for(virtual_lab):
         self.submit(self.signal("row", [number], propagate=False))
         return self.submit(self.wait_signal("row")).result
 
-    result = virtual_lab.start(one_off(run, name="signals.nested")).result(30)
+    result = virtual_lab.start(one_off(run, name="signals.nested")).result(200)
     assert result == {"args": [[[5]]], "kwargs": {}, "__propagate": False}
 
 
@@ -98,7 +98,7 @@ def test_a_signal_from_outside_comes_as_it_was_sent(lab, given, result, args):
 
     execution = lab.start(one_off(run, name="signals.outside"))
     execution.signal("go", given)
-    assert execution.result(30) == [result, args, None, False]
+    assert execution.result(200) == [result, args, None, False]
 
 
 def test_waiting_gives_the_latest_signal(lab):
@@ -110,7 +110,7 @@ def test_waiting_gives_the_latest_signal(lab):
     for row in ("1", "2", "3"):
         execution.signal("row", row)
     execution.signal("end")
-    assert execution.result(30) == 3
+    assert execution.result(200) == 3
 
 
 def test_what_is_waited_for_is_told_in_the_execution_context(lab):
@@ -122,13 +122,13 @@ def test_what_is_waited_for_is_told_in_the_execution_context(lab):
         return self.submit(work).result
 
     execution = lab.start(one_off(run, name="signals.context"))
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if "latestExecutionContext" in execution.describe():
             break
     assert json.loads(execution.describe()["latestExecutionContext"])["waiting_signals"] == ["go", "row"]
     execution.signal("go")
     execution.signal("row")
-    execution.result(30)
+    execution.result(200)
     assert not execution.describe().get("latestExecutionContext")
 
 
@@ -148,7 +148,7 @@ def test_each_signal_is_taken_once_and_in_order(lab):
     for row in range(5):
         execution.signal("row", str(row))
     execution.signal("row", '"end"')
-    assert execution.result(30) == [0, 1, 2, 3, 4]
+    assert execution.result(200) == [0, 1, 2, 3, 4]
 
 
 def test_takers_share_the_signals_first_come_first_served(lab):
@@ -161,7 +161,7 @@ def test_takers_share_the_signals_first_come_first_served(lab):
     execution = lab.start(one_off(run, name="signals.takers"))
     for row in range(5):
         execution.signal("row", str(row))
-    one, other = execution.result(30)
+    one, other = execution.result(200)
     assert sorted(one + other) == [0, 1, 2, 3, 4]
     assert (one, other) == (sorted(one), sorted(other))
 
@@ -177,7 +177,7 @@ def test_who_waits_no_longer_takes_nothing(virtual_lab):
         assert isinstance(signal, Signal)
         return signal.args
 
-    assert virtual_lab.start(one_off(run, name="signals.no_longer")).result(30) == ["mine"]
+    assert virtual_lab.start(one_off(run, name="signals.no_longer")).result(200) == ["mine"]
 
 
 def test_a_signal_or_a_deadline_whichever_is_first(virtual_lab):
@@ -192,7 +192,7 @@ def test_a_signal_or_a_deadline_whichever_is_first(virtual_lab):
             waiting = self.submit(self.next_signal("beat"))
         return came
 
-    assert virtual_lab.start(one_off(run, name="signals.beats")).result(30) == [0, 1]
+    assert virtual_lab.start(one_off(run, name="signals.beats")).result(200) == [0, 1]
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_a_signal_to_nobody_fails_with_the_reason_and_the_sender_goes_on(virtual
         assert isinstance(error, exceptions.TaskFailed)
         return [future.result, error.name, error.reason]
 
-    assert virtual_lab.start(one_off(run, name="signals.to_nobody")).result(30) == [
+    assert virtual_lab.start(one_off(run, name="signals.to_nobody")).result(200) == [
         None,
         "go",
         "SWF refused it: UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION, no execution 'signals-nobody' is open to get the signal",
@@ -217,7 +217,7 @@ def test_a_signal_to_nobody_that_nothing_handled_is_named(virtual_lab):
         return self.submit(self.signal("go", 7, workflow_id="signals-nobody")).result
 
     execution = virtual_lab.start(one_off(run, name="signals.to_nobody_unread"))
-    assert execution.result(30) is None
+    assert execution.result(200) is None
     [row] = execution.unhandled_failures().itertuples()
     assert (row.kind, row.id, row.state) == ("external_signal", "go", "failed")
     assert row.reason == "signal to signals-nobody: UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION"
@@ -234,7 +234,7 @@ def test_a_signal_to_nobody_is_named_in_the_error_that_its_none_led_to(virtual_l
 
     execution = virtual_lab.start(one_off(run, name="signals.reads_none_of_nobody"))
     with pytest.raises(exceptions.WorkflowExecutionFailed, match=r"'NoneType'.*after go: .*UNKNOWN_EXTERNAL"):
-        execution.result(30)
+        execution.result(200)
     assert list(execution.unhandled_failures()["id"]) == ["go"]
 
 
@@ -250,8 +250,8 @@ def test_one_signal_goes_to_whom_it_is_sent(lab):
         futures.wait(every)
         return [future.exception is None for future in every]
 
-    assert lab.start(one_off(run, name="signals.sender")).result(30) == [True, True, False]
-    assert [receiver.result(30) for receiver in receivers] == [[0], [1]]
+    assert lab.start(one_off(run, name="signals.sender")).result(200) == [True, True, False]
+    assert [receiver.result(200) for receiver in receivers] == [[0], [1]]
 
 
 # -- passed on ---------------------------------------------------------------------------------------------------------
@@ -408,13 +408,13 @@ EXPECTED = {
 @pytest.mark.parametrize("workflow", EXPECTED, ids=lambda workflow: workflow.name)
 def test_workflows_of_upstreams_example_end(virtual_lab, workflow):
     """SM-03."""
-    assert virtual_lab.start(workflow).result(30) == EXPECTED[workflow]
+    assert virtual_lab.start(workflow).result(200) == EXPECTED[workflow]
 
 
 def test_a_signal_reaches_children_and_grandchildren_once(virtual_lab):
     """SM-03: the last workflow of upstream's example; nobody gets a signal twice, or back."""
     execution = virtual_lab.start(TwoChildren)
-    waiting, sending = execution.result(30)
+    waiting, sending = execution.result(200)
     nothing = {"args": [], "kwargs": {}, "__propagate": True}
     assert waiting == [[nothing, nothing]]
     assert sending == [[[[nothing, nothing]], nothing, nothing]]
@@ -440,7 +440,7 @@ def test_an_execution_closes_when_what_it_passes_on_has_arrived(virtual_lab):
         return [self.submit(Hasty).result, self.submit(self.wait_signal("signal1")).done]
 
     execution = virtual_lab.start(one_off(run, name="signals.patient"))
-    assert execution.result(30) == ["sent", True]
+    assert execution.result(200) == ["sent", True]
     kinds = [event.type for event in children(virtual_lab, execution)["signals.hasty"].history()]
     assert kinds.count("ExternalWorkflowExecutionSignaled") == 2
     assert kinds[-1] == "WorkflowExecutionCompleted"
@@ -463,11 +463,11 @@ def test_each_occurrence_is_passed_on_as_it_came(lab):
         return child.result
 
     execution = lab.start(one_off(run, name="signals.rows"))
-    for _ in execution.watch(timeout=30):
+    for _ in execution.watch(timeout=200):
         if any(event.type == "ChildWorkflowExecutionStarted" for event in execution.history()):
             break
     execution.signal("start")
-    assert execution.result(30) == [[0, "é"], [1, "é"], [2, "é"]]
+    assert execution.result(200) == [[0, "é"], [1, "é"], [2, "é"]]
 
 
 def test_signals_from_outside_are_not_passed_on(lab):
@@ -478,7 +478,7 @@ def test_signals_from_outside_are_not_passed_on(lab):
 
     execution = lab.start(one_off(run, name="signals.stays"))
     execution.signal("signal1", '{"args": []}')
-    assert execution.result(30) == []
+    assert execution.result(200) == []
     assert sent(execution) == []
 
 
@@ -494,7 +494,7 @@ def test_a_workflow_may_keep_signals_from_its_parent(virtual_lab):
         self.submit(Discreet).wait()
         return self.submit(self.wait_signal("signal1")).done
 
-    assert virtual_lab.start(one_off(run, name="signals.hears_nothing")).result(30) is False
+    assert virtual_lab.start(one_off(run, name="signals.hears_nothing")).result(200) is False
 
 
 def test_a_relative_that_has_closed_is_no_failure(virtual_lab):
@@ -516,8 +516,8 @@ def test_a_relative_that_has_closed_is_no_failure(virtual_lab):
         self.submit(self.start_timer("leave", 10)).wait()
 
     execution = virtual_lab.start(one_off(run, name="signals.leaves", child_policy="ABANDON"))
-    execution.result(30)
+    execution.result(200)
     child = children(virtual_lab, execution)["signals.left_alone"]
-    assert child.result(30) == "alive"
+    assert child.result(200) == "alive"
     assert [event.type for event in child.history()].count("SignalExternalWorkflowExecutionFailed") == 1
     assert child.unhandled_failures().empty

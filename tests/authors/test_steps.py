@@ -74,19 +74,19 @@ def worked(execution: Any) -> list[str]:
 
 
 def closed(execution: Any) -> Any:
-    assert execution.wait(30)
+    assert execution.wait(200)
     return execution
 
 
 def test_the_second_execution_of_an_id_skips_what_the_first_did(lab: Lab) -> None:
     first = lab.start(Stepped, workflow_id="steps-twice")
     marked = {"step": "a", "status": "scheduled", "forced": False, "reasons": []}
-    assert first.result(30)[0] == [marked, "did a", None, {**marked, "status": "completed"}]
+    assert first.result(200)[0] == [marked, "did a", None, {**marked, "status": "completed"}]
     assert worked(first) == ["a", "b.c", "bc"]
 
     second = lab.start(Stepped, workflow_id="steps-twice")
     skipped = {"step": "a", "status": "skipped", "forced": False, "reasons": ["Step was already played"]}
-    assert second.result(30)[0] == [skipped]
+    assert second.result(200)[0] == [skipped]
     assert worked(second) == []
     assert statuses(second) == {"a": "skipped", "b.c": "skipped", "bc": "skipped"}
 
@@ -193,7 +193,7 @@ class Instead(Stepped):
 def test_something_else_may_run_instead_of_what_is_done(lab: Lab) -> None:
     assert worked(closed(lab.start(Instead, workflow_id="steps-instead"))) == ["it"]
     again = lab.start(Instead, workflow_id="steps-instead")
-    assert again.result(30)[0][0] == ["did x", "did y"]
+    assert again.result(200)[0][0] == ["did x", "did y"]
     assert statuses(again) == {"s": "skipped"}
 
 
@@ -208,9 +208,9 @@ class Signaling(Stepped):
 
 def test_a_step_may_signal_its_end_done_or_skipped(lab: Lab) -> None:
     """ST-05: the signal is `step.<name>`."""
-    assert lab.start(Signaling, workflow_id="steps-signal").result(30) == ["scheduled", "completed"]
+    assert lab.start(Signaling, workflow_id="steps-signal").result(200) == ["scheduled", "completed"]
     again = lab.start(Signaling, workflow_id="steps-signal")
-    assert again.result(30) == ["skipped"]
+    assert again.result(200) == ["skipped"]
     signals = [e.attributes["signalName"] for e in again.history() if e.type == "WorkflowExecutionSignaled"]
     assert signals == ["step.loud"]
 
@@ -251,7 +251,7 @@ def test_a_step_keeps_a_failure_to_itself_and_the_failure_shows_as_unnoticed(lab
     fails_for.add("bad")
     first = lab.start(Failing, "activity", False, workflow_id="steps-unhandled")
     marker = {"step": "outer", "status": "scheduled", "forced": False, "reasons": []}
-    assert first.result(30) == {"error": None, "raises": False, "result": [[], [marker, None]]}
+    assert first.result(200) == {"error": None, "raises": False, "result": [[], [marker, None]]}
     assert list(first.unhandled_failures()["name"]) == ["steps.work"]
 
 
@@ -259,7 +259,7 @@ def test_a_step_keeps_a_failure_to_itself_and_the_failure_shows_as_unnoticed(lab
 def test_a_step_that_bubbles_tells_of_the_failure(lab: Lab, how: str) -> None:
     fails_for.add("bad")
     first = lab.start(Failing, how, True, workflow_id=f"steps-bubble-{how}")
-    told = first.result(30)
+    told = first.result(200)
     assert "no bad today" in told["error"]
     assert not told["raises"]
     assert first.unhandled_failures().empty
@@ -269,7 +269,7 @@ def test_a_step_that_bubbles_tells_of_the_failure(lab: Lab, how: str) -> None:
 def test_an_activity_that_raises_raises_through_its_step(lab: Lab, how: str) -> None:
     fails_for.add("bad")
     first = lab.start(Failing, how, False, workflow_id=f"steps-raise-{how}")
-    told = first.result(30)
+    told = first.result(200)
     assert told["raises"]
     assert "no bad today" in told["error"]
     assert first.unhandled_failures().empty
@@ -298,7 +298,7 @@ class Wrong(Stepped):
 
 def test_what_makes_the_parts_of_a_step_may_fail_too(lab: Lab) -> None:
     with pytest.raises(WorkflowExecutionFailed, match="division by zero"):
-        lab.start(Wrong).result(30)
+        lab.start(Wrong).result(200)
 
 
 class Strict(Stepped):
@@ -313,14 +313,14 @@ def test_an_activity_that_raises_ends_the_chain_of_steps(lab: Lab) -> None:
     fails_for.add("bad")
     execution = lab.start(Strict, False, workflow_id="steps-strict")
     with pytest.raises(WorkflowExecutionFailed, match="no bad today"):
-        execution.result(30)
+        execution.result(200)
     assert statuses(execution) == {"first": "scheduled"}
 
 
 def test_what_a_container_says_of_failures_is_meant_for_the_activities_of_its_steps(lab: Lab) -> None:
     fails_for.add("bad")
     execution = lab.start(Strict, True, workflow_id="steps-lenient")
-    assert execution.result(30)[1][1][1] == "did good"
+    assert execution.result(200)[1][1][1] == "did good"
     assert statuses(execution) == {"first": "scheduled", "second": "completed"}
 
 
@@ -342,14 +342,14 @@ def work_again(what):
 def test_steps_nest_in_groups_chains_and_steps(lab: Lab) -> None:
     """PM-03."""
     first = lab.start(Nested, workflow_id="steps-nested")
-    assert first.result(30) == []  # what was done when the run first asked
+    assert first.result(200) == []  # what was done when the run first asked
     assert sorted(statuses(first)) == ["beside", "outer", "outer.inner", "outer.late"]
     assert set(statuses(first).values()) == {"completed"}
     reads = [name for name in first.tasks()["name"] if name == "simpleflow.step.tasks.GetStepsDoneTask"]
     assert len(reads) == 1
 
     again = lab.start(Nested, workflow_id="steps-nested")
-    assert again.result(30) == ["beside", "outer", "outer.inner", "outer.late"]
+    assert again.result(200) == ["beside", "outer", "outer.inner", "outer.late"]
     assert statuses(again) == {"outer": "skipped", "beside": "skipped"}
 
 
@@ -388,14 +388,14 @@ def test_an_execution_goes_on_in_another_process_where_it_stood(tmp_path: Path) 
     """What was decided is decided again from the history, not from the notes, which say "done" by now."""
     with Lab(tmp_path / "lab.sqlite") as lab:
         execution = lab.start(Resumed, workflow_id="steps-resumed")
-        for _ in execution.watch(timeout=30):
+        for _ in execution.watch(timeout=200):
             if list(execution.steps()["status"]) == ["completed", "completed"]:
                 break
         assert statuses(execution) == {"x": "completed", "y": "completed"}
     with Lab(tmp_path / "lab.sqlite") as lab:
         (execution,) = lab.resume("steps-resumed")
         execution.signal("go on")
-        assert execution.result(30) == ["x", "x", "y", "y", "z", "z"]
+        assert execution.result(200) == ["x", "x", "y", "y", "z", "z"]
         assert worked(execution) == ["x", "y", "z"]
 
 
@@ -424,7 +424,7 @@ def test_a_name_never_leads_out_of_the_folder_of_notes(tmp_path: Path) -> None:
     with Lab(tmp_path / "in" / "lab.sqlite") as lab:
         closed(lab.start(Hostile, HOSTILE, workflow_id="steps-hostile"))
         again = lab.start(Hostile, HOSTILE, workflow_id="steps-hostile")
-        assert again.result(30) == sorted(HOSTILE)
+        assert again.result(200) == sorted(HOSTILE)
         assert set(statuses(again).values()) == {"skipped"}
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     kept = [path for path in (tmp_path / "in" / "lab.sqlite.objects").rglob("*") if path.is_file()]
@@ -448,7 +448,7 @@ def test_a_name_too_long_for_a_signal_is_refused_where_it_would_be_sent() -> Non
 def test_a_name_too_long_for_a_note_is_refused_before_the_work_is_done(lab: Lab) -> None:
     execution = lab.start(Hostile, ["漢" * 400], workflow_id="steps-long")
     with pytest.raises(WorkflowExecutionFailed, match=r"its note's key has 12\d\d bytes, and 1024 is the most"):
-        execution.result(30)
+        execution.result(200)
     assert worked(execution) == []
 
 
@@ -462,7 +462,7 @@ class Plain(Workflow):
 
 def test_a_workflow_without_the_mixin_is_told_how_to_get_it(lab: Lab) -> None:
     with pytest.raises(WorkflowExecutionFailed, match=r"write class Plain\(Workflow, WorkflowStepMixin\)"):
-        lab.start(Plain).result(30)
+        lab.start(Plain).result(200)
 
 
 # -- notes in a bucket -------------------------------------------------------------------------------------------------
@@ -513,7 +513,7 @@ class Bucketed(Stepped):
 def test_a_bucket_that_the_lab_cant_reach_fails_the_step_and_runs_nothing(virtual_lab: Lab) -> None:
     execution = virtual_lab.start(Bucketed, workflow_id="steps-bucketed")
     with pytest.raises(WorkflowExecutionFailed, match="no bucket!"):
-        execution.result(30)
+        execution.result(200)
     assert worked(execution) == []
 
 

@@ -61,7 +61,7 @@ def defined(run: Any, name: str, **members: Any) -> type[Workflow]:
 
 def started(lab: Lab, run: Any, name: str, *args: Any, **members: Any) -> Any:
     """The result of a workflow of its own."""
-    return lab.start(defined(run, name, **members), *args).result(timeout=30)
+    return lab.start(defined(run, name, **members), *args).result(timeout=200)
 
 
 # -- ids and results ---------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def test_ub_02_continue_as_new_works_on_every_way_to_run(lab: Lab) -> None:
 
     lab.start(defined(run, "rounds"), 0, workflow_id="bugs-rounds")
     until(lambda: lab.execution("bugs-rounds").status == "COMPLETED")
-    assert lab.execution("bugs-rounds").result(30) == 3
+    assert lab.execution("bugs-rounds").result(200) == 3
 
 
 def test_ub_03_a_canceled_child_ends_the_wait_for_it(lab: Lab) -> None:
@@ -112,7 +112,7 @@ def test_ub_03_a_canceled_child_ends_the_wait_for_it(lab: Lab) -> None:
     until(lambda: open_children(lab, execution))
     lab.execution(open_children(lab, execution)[0]).request_cancel()
     execution.signal("canceled")
-    assert execution.result(30) == [True, "TaskCanceled"]
+    assert execution.result(200) == [True, "TaskCanceled"]
 
 
 def test_ub_03_a_canceled_activity_ends_the_wait_for_it(lab: Lab) -> None:
@@ -202,7 +202,7 @@ def test_ub_07_the_next_run_takes_positional_arguments(lab: Lab) -> None:
 
     lab.start(defined(run, "positional_next"), 1, workflow_id="bugs-next")
     until(lambda: lab.execution("bugs-next").status == "COMPLETED")
-    assert lab.execution("bugs-next").result(30) == [1, 5]
+    assert lab.execution("bugs-next").result(200) == [1, 5]
 
 
 def test_ub_08_class_methods_say_id_task_list_and_tags_of_a_child_from_its_arguments(lab: Lab) -> None:
@@ -229,7 +229,7 @@ def test_ub_08_class_methods_say_id_task_list_and_tags_of_a_child_from_its_argum
         return self.submit(Says, "x").result
 
     execution = lab.start(defined(run, "asks_class"))
-    assert execution.result(30) == ["bugs-says-x", ["x", "Says"]]
+    assert execution.result(200) == ["bugs-says-x", ["x", "Says"]]
     [initiated] = [e for e in execution.history() if e.type == "StartChildWorkflowExecutionInitiated"]
     assert initiated.attributes["taskList"] == {"name": "list-x"}
 
@@ -239,7 +239,7 @@ def test_ub_09_timeouts_and_tags_of_the_class_are_those_of_its_executions(lab: L
         lambda self: None, "timeouts", execution_timeout=7200, decision_tasks_timeout=77, tag_list=["a", "b=1"]
     )
     execution = lab.start(workflow)
-    execution.result(30)
+    execution.result(200)
     attributes = execution.history()[0].attributes
     assert attributes["executionStartToCloseTimeout"] == "7200"
     assert attributes["taskStartToCloseTimeout"] == "77"
@@ -248,7 +248,7 @@ def test_ub_09_timeouts_and_tags_of_the_class_are_those_of_its_executions(lab: L
 
 def test_ub_10_a_failure_that_nobody_noticed_is_shown(lab: Lab) -> None:
     execution = lab.start(defined(lambda self: self.submit(fails).result, "unhandled"))
-    assert execution.result(30) is None
+    assert execution.result(200) is None
     [failure] = execution.unhandled_failures().to_dict("records")
     assert failure["name"] == "bugs.fails"
     assert failure["reason"] == "ValueError: in vain"
@@ -272,7 +272,7 @@ def test_ub_12_a_worker_without_identity_is_read_and_shown() -> None:
 
 
 def test_ub_13_a_closed_execution_is_found_without_its_run_id(lab: Lab) -> None:
-    lab.start(defined(lambda self: "x", "closed"), workflow_id="bugs-closed").result(30)
+    lab.start(defined(lambda self: "x", "closed"), workflow_id="bugs-closed").result(200)
     assert lab.execution("bugs-closed").status == "COMPLETED"
 
 
@@ -289,7 +289,7 @@ def test_ub_18_looking_twice_gives_the_same() -> None:
 def test_ub_20_every_attempt_is_a_row_of_its_own(lab: Lab) -> None:
     attempts.clear()
     execution = lab.start(defined(lambda self: self.submit(flaky, "rows").result, "rows"))
-    assert execution.result(30) == 3
+    assert execution.result(200) == 3
     tasks = execution.tasks()
     assert list(tasks["attempt"]) == [1, 2, 3]
     assert list(tasks["state"]) == ["failed", "failed", "completed"]
@@ -317,7 +317,7 @@ def test_ub_25_reading_histories_in_threads_mixes_nothing_up() -> None:
 def test_ub_26_timestamps_of_a_local_run_are_when_it_happened(lab: Lab) -> None:
     before = datetime.datetime.now(datetime.UTC)
     execution = lab.start(defined(lambda self: self.submit(one, 1).result, "timestamps"))
-    execution.result(30)
+    execution.result(200)
     after = datetime.datetime.now(datetime.UTC)
     slack = datetime.timedelta(milliseconds=5)
     stamps = [event.timestamp for event in execution.history()]
@@ -343,7 +343,7 @@ def test_ub_21_a_workflow_of_a_main_module_runs_in_the_process_that_defined_it(l
     here.__module__ = "__main__"
     here = activity.with_attributes(task_list="bugs")(here)
     assert here.name.startswith("__main__.")
-    assert lab.start(Here, 1).result(30) == 2
+    assert lab.start(Here, 1).result(200) == 2
 
 
 def test_ub_22_it_runs_in_any_thread_and_installs_no_signal_handler() -> None:
@@ -356,7 +356,7 @@ def test_ub_22_it_runs_in_any_thread_and_installs_no_signal_handler() -> None:
 
     thread = threading.Thread(target=in_a_thread)
     thread.start()
-    thread.join(30)
+    thread.join(200)
     assert found == [7]
     assert {number: signals.getsignal(number) for number in handlers} == handlers
 

@@ -19,9 +19,9 @@ def test_a_program_in_upstreams_idioms_gives_what_it_says(virtual_lab: Lab, prog
     if module == "jumbo" and virtual_lab.address.startswith("aws:"):
         # test_jumbo.py gives it one.
         with pytest.raises(WorkflowExecutionFailed, match="name a bucket for large fields"):
-            execution.result(timeout=30)
+            execution.result(timeout=200)
     elif program.fails:
         with pytest.raises(WorkflowExecutionFailed, match=program.gives):
-            execution.result(timeout=30)
+            execution.result(timeout=200)
     else:
-        assert execution.result(timeout=30) == program.gives
+        assert execution.result(timeout=200) == program.gives

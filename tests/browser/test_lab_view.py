@@ -37,7 +37,7 @@ class Pipeline(Workflow):
 """,
     f"lab.start(Pipeline, False, workflow_id='quick').result()\n"
     f"waiting = lab.start(Pipeline, True, workflow_id={EVIL!r})\n"
-    "for _ in waiting.watch(timeout=30):\n"
+    "for _ in waiting.watch(timeout=200):\n"
     "    if 'signal go' in waiting.waits_in_short():\n"
     "        break\n"
     "lab",

@@ -53,7 +53,7 @@ class Pipeline(Workflow):
         self.submit(self.wait_signal("go")).wait()
 """,
     "open_one = lab.start(Pipeline, workflow_id='open')\n"
-    "for _ in open_one.watch(timeout=30):\n"
+    "for _ in open_one.watch(timeout=200):\n"
     "    if open_one.progress().completed:\n"
     "        break\n"
     "open_one",

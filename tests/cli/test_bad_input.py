@@ -30,7 +30,7 @@ DEEP = 100_000
 def store_with_b1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("b1") / "lab.sqlite"
     with Lab(path) as lab:
-        lab.start(BasicWorkflow, 1, t=0, workflow_id="b1").result(timeout=30)
+        lab.start(BasicWorkflow, 1, t=0, workflow_id="b1").result(timeout=200)
     return path
 
 

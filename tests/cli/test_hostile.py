@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Path:
     path = tmp_path / "lab.sqlite"
     with Lab(path) as lab:
         text = "=1+1" + "".join(HOSTILE)
-        lab.start(Recorded, text, workflow_id="=cmd", tag_list=["\x1b[31m", "+1"]).result(30)
+        lab.start(Recorded, text, workflow_id="=cmd", tag_list=["\x1b[31m", "+1"]).result(200)
     return path
 
 

@@ -99,7 +99,7 @@ def test_an_interrupt_while_waiting_leaves_the_execution_known_and_running(lab: 
         run(["workflow.start", "BasicWorkflow", "-i", "[1, 0]", "--workflow-id", "b1"], session)
     assert session.last is not None
     resumed = lab.execution(session.last.workflow_id)
-    assert resumed.result(timeout=30) == 4
+    assert resumed.result(timeout=200) == 4
 
 
 def test_commands_are_about_the_last_execution_unless_one_is_named(session: Session) -> None:

@@ -380,7 +380,7 @@ class Moves(Workflow):
 def test_registered_values_travel_through_activities_and_workflows():
     with Lab(":memory:") as lab:
         execution = lab.start(Moves, Point(1, 1))
-        assert execution.result(timeout=30) == Point(4, 1)
+        assert execution.result(timeout=200) == Point(4, 1)
         assert type(execution.result()) is Point
 
 
@@ -397,7 +397,7 @@ def test_a_decision_that_waits_for_a_type_goes_on_as_soon_as_it_is_registered():
 
     text = json.dumps({"args": [{TAG: "codec.Late", "value": 7}], "kwargs": {}})
     with Lab(":memory:") as lab:
-        assert lab.start(Reads, 1).result(timeout=30) == "1"  # registers the workflow type, decides its list
+        assert lab.start(Reads, 1).result(timeout=200) == "1"  # registers the workflow type, decides its list
         lab.service.start_workflow_execution(
             domain=lab.domain,
             workflowId="late",
@@ -410,10 +410,10 @@ def test_a_decision_that_waits_for_a_type_goes_on_as_soon_as_it_is_registered():
         )
         execution = lab.resume("late")[0]
         with pytest.raises(DecisionTaskError, match=r"codec\.Late.*nobody registered"):
-            execution.result(timeout=30)
+            execution.result(timeout=200)
         assert execution.status == "OPEN"
         codec.register(Late, name="codec.Late", encode=lambda _: 7, decode=lambda _: Late())
-        assert execution.wait(timeout=30)
+        assert execution.wait(timeout=200)
         assert execution.result() == encode(Late())
 
 
@@ -435,4 +435,4 @@ def test_a_result_that_json_can_not_hold_fails_its_activity_with_the_way_out():
         Lab(":memory:") as lab,
         pytest.raises(WorkflowExecutionFailed, match=r"JSON can't hold a builtins\.object: convert it first"),
     ):
-        lab.start(ReturnsAnObject).result(timeout=30)
+        lab.start(ReturnsAnObject).result(timeout=200)

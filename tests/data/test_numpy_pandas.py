@@ -231,7 +231,7 @@ class Cleans(Workflow):
 def test_data_frames_travel_through_activities_and_workflows():
     with Lab(":memory:") as lab:
         frame = pd.DataFrame({"n": [1.0, np.nan, 4.0], "at": pd.date_range("2026", periods=3, tz="UTC")})
-        result = lab.start(Cleans, frame).result(timeout=30)
+        result = lab.start(Cleans, frame).result(timeout=200)
     pd.testing.assert_frame_equal(result["frame"], frame.dropna().reset_index(drop=True))
     assert (result["mean"], result["rows"]) == (2.5, 2)
 

@@ -51,7 +51,7 @@ def test_both_sources_are_shown(flows: ModuleType, length: int) -> None:
     long = PROGRAM + "#" * length + "\n"
     now = long.replace("first = 1  # as it was", "first = 3  # as it is now")
     with Lab(":memory:", clock="virtual") as lab:
-        assert lab.start(edited(flows, long).Doubles).result(30) == 2
+        assert lab.start(edited(flows, long).Doubles).result(200) == 2
         text = repr(lab.check(edited(flows, now).Doubles))
     assert "recorded:\n" in text
     assert "    12         first = 1  # as it was" in text
@@ -65,7 +65,7 @@ def test_a_file_that_was_edited_before_it_was_taken_up_is_not_taken_for_the_code
     now = PROGRAM.replace("first = 1  # as it was", "first = 3  # as it is now")
     Path(str(flows.__file__)).write_text(now)
     with Lab(":memory:", clock="virtual") as lab:
-        assert lab.start(definition).result(30) == 2
+        assert lab.start(definition).result(200) == 2
         text = repr(lab.check(edited(flows, now).Doubles))
     assert NOT_KNOWN in text
     assert text.count("as it is now") == 1
@@ -75,7 +75,7 @@ def test_a_file_that_was_edited_before_it_was_taken_up_is_not_taken_for_the_code
 def test_a_line_that_was_edited_is_told_and_one_that_moved_is_not(flows: ModuleType, reloads: bool) -> None:
     with Lab(":memory:", clock="virtual") as lab:
         execution = lab.start(flows.Doubles)
-        assert execution.result(30) == 2
+        assert execution.result(200) == 2
         with execution.replay() as steps:
             assert [list(step.edited) for step in steps] == [[], [], []]
             assert "edited since" not in repr(steps[2])

@@ -199,9 +199,9 @@ def ids(execution):
 
 def test_before_a_decision_what_it_saw_is_reused_and_the_rest_runs(lab):
     origin = lab.start(Sum, 1)
-    assert origin.result(timeout=30) == [2, 3, 4]
+    assert origin.result(timeout=200) == [2, 3, 4]
     fork = origin.fork(at=3)
-    assert fork.result(timeout=30) == [2, 3, 4]
+    assert fork.result(timeout=200) == [2, 3, 4]
     assert calls == {"increment 1": 1, "increment 2": 1, "increment 3": 2}
     assert len(ids(fork)) == 1
     assert f"forked from {origin.workflow_id} before decision 3: 2 results reused" in repr(fork)
@@ -209,9 +209,9 @@ def test_before_a_decision_what_it_saw_is_reused_and_the_rest_runs(lab):
 
 def test_a_fork_shows_its_input_without_what_it_inherits(lab):
     execution = lab.start(Sum, 1)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     fork = execution.fork(at=2)
-    assert fork.result(timeout=30) == [2, 3, 4]
+    assert fork.result(timeout=200) == [2, 3, 4]
     html = fork._repr_html_()
     assert "args&#34;: [1]" in html
     assert "inherited" not in html
@@ -219,23 +219,23 @@ def test_a_fork_shows_its_input_without_what_it_inherits(lab):
 
 def test_how_many_results_a_fork_reused_is_said_exactly_when_its_code_asks_for_fewer(lab):
     origin = lab.start(Ends, 1)
-    origin.result(timeout=30)
+    origin.result(timeout=200)
     fork = origin.fork(replace={"increment-1": 5})  # ends before it asks for the second one
-    assert fork.result(timeout=30) == "early"
+    assert fork.result(timeout=200) == "early"
     assert "1 result reused, 1 of them replaced" in str(fork.explain())
 
 
 def test_a_child_that_is_open_under_an_id_of_its_own_is_told_before_a_fork_starts(lab):
     origin = lab.start(ParentOfNamed)
-    for _ in origin.watch(timeout=30):
+    for _ in origin.watch(timeout=200):
         if any(event.type == "ChildWorkflowExecutionStarted" for event in origin.history()):
             break
     with pytest.raises(UsageError, match=r"the child the-only-one is open, .* terminate it first"):
         origin.fork(at=1)
     lab.execution("the-only-one").signal("stop")
-    assert origin.result(timeout=30)[0] == 2
+    assert origin.result(timeout=200)[0] == 2
     fork = origin.fork(at=1)
-    for _ in fork.watch(timeout=30):
+    for _ in fork.watch(timeout=200):
         if any(event.type == "ChildWorkflowExecutionStarted" for event in fork.history()):
             break
     fork.terminate()
@@ -243,11 +243,11 @@ def test_a_child_that_is_open_under_an_id_of_its_own_is_told_before_a_fork_start
 
 def test_a_result_is_replaced_and_what_depends_on_it_runs(lab):
     origin = lab.start(Sum, 1)
-    origin.result(timeout=30)
+    origin.result(timeout=200)
     first = ids(origin)[0]
     assert first == "activity-forks.increment-1"
     fork = origin.fork(replace={"increment-1": 5})
-    assert fork.result(timeout=30) == [5, 6, 7]
+    assert fork.result(timeout=200) == [5, 6, 7]
     assert calls == {"increment 1": 1, "increment 2": 1, "increment 3": 1, "increment 5": 1, "increment 6": 1}
 
 
@@ -255,11 +255,11 @@ def test_a_failed_run_forks_from_its_first_failure(lab):
     broken.add("b")
     origin = lab.start(Fetches, list("abcd"))
     with pytest.raises(WorkflowExecutionFailed):
-        origin.result(timeout=30)
+        origin.result(timeout=200)
     broken.clear()
     before = Counter(calls)
     fork = origin.fork()
-    assert fork.result(timeout=30) == [1, 1, 1, 1]
+    assert fork.result(timeout=200) == [1, 1, 1, 1]
     ran = calls - before
     assert ran["fetch b"] == 1
     assert ran["store B"] == 1
@@ -269,10 +269,10 @@ def test_a_failed_run_forks_from_its_first_failure(lab):
 def test_reused_tasks_are_in_tables_and_in_the_chart(lab):
     broken.add("b")
     origin = lab.start(Fetches, ["a", "b", "c"])
-    origin.wait(timeout=30)
+    origin.wait(timeout=200)
     broken.clear()
     fork = origin.fork()
-    fork.result(timeout=30)
+    fork.result(timeout=200)
     table = fork.tasks()
     reused = table[table.state == "reused"]
     assert [id.rpartition(".")[2] for id in reused.id] == [
@@ -291,29 +291,29 @@ def test_reused_tasks_are_in_tables_and_in_the_chart(lab):
     assert [bar[3] for bar in bars] == list(table.state)
     assert [bar[4:] for bar in bars if bar[3] == "reused"] == [[0.0, 0.0, 0.0]] * len(reused)
     again = fork.fork(at="fetch-1")
-    again.result(timeout=30)
+    again.result(timeout=200)
     runs = [reason.partition(",")[0] for reason in again.tasks().reason if isinstance(reason, str)]
     assert {f"of {origin.workflow_id}", f"of {fork.workflow_id}"} == set(runs)
 
 
 def test_a_fork_of_a_fork(lab):
     origin = lab.start(Sum, 1)
-    origin.result(timeout=30)
+    origin.result(timeout=200)
     fork = origin.fork(at=2)
-    assert fork.result(timeout=30) == [2, 3, 4]
+    assert fork.result(timeout=200) == [2, 3, 4]
     second = ids(fork)[0]
     again = fork.fork(at=second)
-    assert again.result(timeout=30) == [2, 3, 4]
+    assert again.result(timeout=200) == [2, 3, 4]
     assert calls == {"increment 1": 1, "increment 2": 3, "increment 3": 3}
     first = ids(origin)[0]
     edited = again.fork(replace={first: 5})
-    assert edited.result(timeout=30) == [5, 6, 7]
+    assert edited.result(timeout=200) == [5, 6, 7]
     assert calls["increment 1"] == 1
 
 
 def test_unknown_points_and_tasks_are_one_line(lab):
     origin = lab.start(Sum, 1)
-    origin.result(timeout=30)
+    origin.result(timeout=200)
     known = ids(origin)[0]
     for bad, words in (
         (lambda: origin.fork(), "it completed|this execution completed"),
@@ -336,14 +336,14 @@ def test_unknown_points_and_tasks_are_one_line(lab):
 def test_children_signals_timers_and_chance_before_the_point_are_as_they_were(lab):
     listener = lab.start(Listener, workflow_id="listener")
     origin = lab.start(Parent)
-    first, second, early, told, drawn = origin.result(timeout=30)
+    first, second, early, told, drawn = origin.result(timeout=200)
     assert [first, second] == [2, 3]
     before = Counter(calls)
     decisions = len(origin.replay())
     for at in range(1, decisions + 1):
         calls.clear()
         fork = origin.fork(at=at)
-        result = fork.result(timeout=30)
+        result = fork.result(timeout=200)
         assert result[0:2] == [2, 3], at
         if at > 1:  # the first decision draws and looks at the clock
             assert result[2:] == [early, told, drawn], at
@@ -372,27 +372,27 @@ def test_children_signals_timers_and_chance_before_the_point_are_as_they_were(la
 
 def test_failed_attempts_and_their_retries_are_inherited(lab):
     origin = lab.start(Flaky)
-    for _ in origin.watch(timeout=30):
+    for _ in origin.watch(timeout=200):
         if calls["sometimes x"] == calls["sometimes y"] == 3 and origin.replay()[-1].suspended:
             break
     origin.signal("approve", "yes")
-    result = origin.result(timeout=30)
+    result = origin.result(timeout=200)
     for at in range(1, len(origin.replay()) + 1):
         fork = origin.fork(at=at)
         if not any(step.signals for step in origin.replay()[: at + 1]):
             fork.signal("approve", "yes")
-        found = fork.result(timeout=30)
+        found = fork.result(timeout=200)
         assert found[1:] == result[1:], at
     assert found == result
     last = origin.fork(at=ids(origin)[-1])
-    assert last.result(timeout=30) == result, "the signal came before it"
+    assert last.result(timeout=200) == result, "the signal came before it"
 
 
 def test_a_run_that_ends_early_now_ends_in_a_decision_of_its_own(lab, capfd):
     origin = lab.start(Ends, 1)
-    assert origin.result(timeout=30) == 11
+    assert origin.result(timeout=200) == 11
     fork = origin.fork(replace={ids(origin)[0]: 5})
-    assert fork.result(timeout=30) == "early"
+    assert fork.result(timeout=200) == "early"
     assert calls == {"increment 1": 1, "increment 10": 1, "completed": 2}
     assert capfd.readouterr().out.count("it ends early") == 1
 
@@ -401,26 +401,26 @@ def test_a_result_is_given_to_a_task_that_has_none(lab):
     broken.add("b")
     origin = lab.start(Fetches, list("abcd"))
     with pytest.raises(WorkflowExecutionFailed):
-        origin.result(timeout=30)
+        origin.result(timeout=200)
     before = Counter(calls)
     fork = origin.fork(replace={ids(origin)[1]: "longer"})
-    assert fork.result(timeout=30) == [1, 6, 1, 1]
+    assert fork.result(timeout=200) == [1, 6, 1, 1]
     assert not any(call.startswith("fetch") for call in calls - before)
 
 
 def test_further_tasks_run_again_by_their_names(lab):
     origin = lab.start(Fetches, list("ab"))
-    origin.result(timeout=30)
+    origin.result(timeout=200)
     fork = origin.fork(anew=r"forks\.store")
-    assert fork.result(timeout=30) == [1, 1]
+    assert fork.result(timeout=200) == [1, 1]
     assert calls == {"fetch a": 1, "fetch b": 1, "store A": 2, "store B": 2}
 
 
 def test_a_fork_that_continues_as_new_starts_a_plain_run(lab):
     origin = lab.start(GoesOn, 1)
-    assert origin.result(timeout=30) == [3, ["mine"]]
+    assert origin.result(timeout=200) == [3, ["mine"]]
     fork = origin.fork(at=2)
-    assert fork.result(timeout=30) == [3, ["mine"]]
+    assert fork.result(timeout=200) == [3, ["mine"]]
     infos = lab.execution_infos(workflow_id=fork.workflow_id)
     assert [info.get("tagList") for info in infos] == [["mine"], ["mine", f"forked-from:{origin.run_id}"]]
     inputs = [
@@ -432,14 +432,14 @@ def test_a_fork_that_continues_as_new_starts_a_plain_run(lab):
 
 def test_a_workflow_that_blocks_and_runs_from_its_start_is_forked(lab):
     origin = lab.start(Blocks, 1)
-    assert origin.result(timeout=30) == [2, 2, 5]
+    assert origin.result(timeout=200) == [2, 2, 5]
     before = Counter(calls)
     decisions = len(origin.replay())
     for at in range(2, decisions + 1):
-        assert origin.fork(at=at).result(timeout=30) == [2, 2, 5], at
+        assert origin.fork(at=at).result(timeout=200) == [2, 2, 5], at
     assert calls["increment 1"] <= before["increment 1"] + 2 * (decisions - 2)
     last = Counter(calls)
-    assert origin.fork(at=decisions).result(timeout=30) == [2, 2, 5]
+    assert origin.fork(at=decisions).result(timeout=200) == [2, 2, 5]
     assert calls == last
 
 
@@ -447,9 +447,9 @@ def test_large_values_are_reused(lab_for_large, tmp_path):
     lab = lab_for_large
     names = ["a" * 20_000, "b" * 40_000]
     origin = lab.start(Fetches, names)
-    assert origin.result(timeout=30) == [20_000, 40_000]
+    assert origin.result(timeout=200) == [20_000, 40_000]
     fork = origin.fork(at=len(origin.replay()))
-    assert fork.result(timeout=30) == [20_000, 40_000]
+    assert fork.result(timeout=200) == [20_000, 40_000]
     assert sum(calls.values()) == 4
     assert fork.replay().first_divergence() is None
     with pytest.raises(UsageError, match="has large values, which a test without a store can't read"):
@@ -474,28 +474,28 @@ def test_what_a_limit_deferred_is_reused_too(lab, at_once):
     broken.update("ab")
     execution = lab.start(Limited, list("abcdef"), at_once)
     with pytest.raises(WorkflowExecutionFailed):
-        execution.result(timeout=30)
+        execution.result(timeout=200)
     broken.discard("a")
     calls.clear()
     fork = execution.fork()
     with pytest.raises(WorkflowExecutionFailed):
-        fork.result(timeout=30)
+        fork.result(timeout=200)
     broken.clear()
     again = fork.fork()
-    assert again.result(timeout=30) == list("ABCDEF")
+    assert again.result(timeout=200) == list("ABCDEF")
     assert set(calls) <= {"fetch a", "fetch b"}
     assert again.replay()[-1].divergence is None
 
 
 def test_a_step_of_another_execution_and_an_inherited_task_are_told(lab):
     one, other = lab.start(Sum, 1), lab.start(Sum, 1)
-    one.result(timeout=30), other.result(timeout=30)
+    one.result(timeout=200), other.result(timeout=200)
     with pytest.raises(UsageError, match=f"this is a step of {other.workflow_id}, not of {one.workflow_id}"):
         one.fork(at=other.replay()[2])
     fork = one.fork(at=one.replay()[2])
-    assert fork.result(timeout=30) == [2, 3, 4]
+    assert fork.result(timeout=200) == [2, 3, 4]
     of_task, of_id = (one.fork(at=at) for at in (one.task("increment-2"), "increment-2"))
-    assert of_task.result(timeout=30) == of_id.result(timeout=30)
+    assert of_task.result(timeout=200) == of_id.result(timeout=200)
     assert repr(of_task).partition("forked")[2] == repr(of_id).partition("forked")[2]
     with pytest.raises(
         UsageError, match=f"increment-1 did not run in this execution: it was inherited from {one.workflow_id}"
@@ -519,6 +519,6 @@ def test_what_an_execution_says_of_itself_has_no_control_characters(lab):
 )
 def test_what_can_not_be_meant_is_one_line(lab, given, said):
     execution = lab.start(Sum, 1)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     with pytest.raises(UsageError, match=said):
         execution.fork(**given)

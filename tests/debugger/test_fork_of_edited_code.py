@@ -35,10 +35,10 @@ def test_an_edited_run_reuses_what_it_asks_for_as_before(monkeypatch):
     calls.clear()
     with Lab(":memory:") as lab:
         origin = lab.start(Sum, 1)
-        assert origin.result(timeout=30) == [2, 3, 4]
+        assert origin.result(timeout=200) == [2, 3, 4]
         monkeypatch.setattr(Sum, "run", edited)
         fork = origin.fork(at=4)
-        assert fork.result(timeout=30) == [2, 3, 31]
+        assert fork.result(timeout=200) == [2, 3, 31]
         assert calls == {"increment 1": 1, "increment 2": 1, "increment 3": 1, "increment 100": 1, "increment 30": 1}
         steps = fork.replay()
         assert steps.first_divergence() is None

@@ -28,7 +28,7 @@ def test_set_trace_holds_up_no_decider_and_no_worker_and_a_line_says_where(lab: 
             return total
 
     execution = lab.start(Sums)
-    assert execution.result(30) == 2
+    assert execution.result(200) == 2
     said = [line.text for line in execution.logs(source="stderr")]
     assert len(said) == 2
     assert all("pdb.set_trace() passed over at test_keyboard.py:" in text for text in said)
@@ -45,7 +45,7 @@ def test_input_in_run_blocks_the_decision_with_one_line_and_ends_no_execution(la
 
     execution = lab.start(Asks)
     with pytest.raises(KeyboardInputError, match=r"asks for input at test_keyboard.py:\d+.*steps\[k\].pdb\(\)"):
-        execution.wait(30)
+        execution.wait(200)
     assert execution.status == "OPEN"
     assert "run asks for input at" in str(execution.debug().step.error)
     execution.terminate()
@@ -61,6 +61,6 @@ def test_what_asks_for_a_keyboard_is_pythons_own_again_when_no_lab_serves() -> N
             def run(self):
                 return 1
 
-        assert lab.start(Ends).result(30) == 1
+        assert lab.start(Ends).result(200) == 1
         assert bdb.Bdb.set_trace is not before[1]
     assert (sys.breakpointhook, bdb.Bdb.set_trace, builtins.input) == before

@@ -48,7 +48,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def loud(lab: Lab) -> Execution:
     execution = lab.start(Loud, 1)
-    assert execution.result(timeout=30) == 4
+    assert execution.result(timeout=200) == 4
     return execution
 
 

@@ -63,7 +63,7 @@ def test_each_kind_is_told_with_its_line(lab: Lab) -> None:
     execution.signal("unheard", "1")
     execution.signal("unheard", "2")
     execution.signal("go")
-    execution.result(30)
+    execution.result(200)
     quiet = execution.quiet_failures()
     assert [(each.kind, each.line.lineno if each.line else None) for each in quiet] == [
         ("failure", line_with("# nobody handles it")),
@@ -98,7 +98,7 @@ def test_to_wait_for_a_task_is_to_use_it_however_the_code_waits(lab: Lab) -> Non
             return None
 
     execution = lab.start(Waits)
-    execution.result(30)
+    execution.result(200)
     assert list(execution.quiet_failures()) == []
 
 
@@ -119,7 +119,7 @@ def test_groups_and_chains_that_came_to_nothing_are_told_once_each(lab: Lab) -> 
             return sent.result
 
     execution = lab.start(Grouped)
-    assert execution.result(30) == [14, 14]
+    assert execution.result(200) == [14, 14]
     told = [(each.kind, each.text.partition(",")[0], each.line.lineno) for each in execution.quiet_failures()]  # type: ignore[union-attr]
     breaks, name = line_with("# breaks"), "tests.debugger.test_quiet_failures"
     assert told == [
@@ -160,7 +160,7 @@ def test_a_task_that_was_made_and_dropped_is_told_if_its_line_ran(lab: Lab) -> N
             self.signal("never")
 
     execution = lab.start(Drops, False)
-    execution.result(30)
+    execution.result(200)
     assert [(each.kind, each.line.lineno) for each in execution.quiet_failures() if each.line] == [
         ("not submitted", line_with("# dropped")),
         ("not submitted", line_with("# noqa: F841  kept in vain")),
@@ -177,7 +177,7 @@ def test_a_run_that_returns_a_task_is_told_to_submit_it(lab: Lab) -> None:
             return self.continue_as_new()
 
     with pytest.raises(WorkflowExecutionFailed, match="returned a ContinueAsNewWorkflowTask, which nobody submitted"):
-        lab.start(Returns).result(30)
+        lab.start(Returns).result(200)
 
 
 def test_code_that_uses_what_it_asks_for_has_none(lab: Lab) -> None:
@@ -202,7 +202,7 @@ def test_code_that_uses_what_it_asks_for_has_none(lab: Lab) -> None:
 
     execution = lab.start(Careful)
     execution.signal("go", "1")
-    execution.result(30)
+    execution.result(200)
     assert list(execution.quiet_failures()) == []
     assert repr(execution.quiet_failures()) == "nothing failed or came to nothing unnoticed"
 
@@ -219,7 +219,7 @@ def test_code_that_asks_for_states_and_signals_by_itself_is_not_accused(lab: Lab
 
     execution = lab.start(Polls)
     execution.signal("stop")
-    assert execution.result(30)[0] is True
+    assert execution.result(200)[0] is True
     assert list(execution.quiet_failures()) == []
 
 
@@ -236,10 +236,10 @@ def test_of_an_open_execution_only_failures_are_told() -> None:
     with Lab(":memory:") as lab:
         execution = lab.start(Goes)
         while "ActivityTaskFailed" not in [event.type for event in execution.history()]:
-            next(iter(execution.watch(timeout=30)))
+            next(iter(execution.watch(timeout=200)))
         execution.signal("first")
         while "never" not in str(execution.describe().get("latestExecutionContext")):
-            next(iter(execution.watch(timeout=30)))
+            next(iter(execution.watch(timeout=200)))
         assert [each.kind for each in execution.quiet_failures()] == ["failure"]
 
 
@@ -273,7 +273,7 @@ def test_of_an_execution_that_was_ended_while_its_code_waited_only_failures_are_
         until(both_are_decided_on)
         if end != "time out":
             getattr(execution, end)()
-        execution.wait(30)
+        execution.wait(200)
         assert [each.kind for each in execution.quiet_failures()] == ["failure"]
 
 
@@ -287,7 +287,7 @@ def test_to_ask_again_and_again_whether_a_task_is_finished_is_to_wait_for_it(lab
                 self.submit(self.start_timer("a while", 1)).wait()
 
     execution = lab.start(Polls)
-    execution.result(30)
+    execution.result(200)
     assert list(execution.quiet_failures()) == []
 
 
@@ -295,7 +295,7 @@ def test_the_examples_have_those_that_they_show(lab: Lab) -> None:
     quiet: dict[str, list[QuietFailure]] = {}
     for workflow, arguments in ((BasicWorkflow, (1, 0)), (WordCount, (["to be", "or not"],)), (Failing, ())):
         execution = lab.start(workflow, *arguments)
-        execution.result(30)
+        execution.result(200)
         quiet[workflow.__name__] = list(execution.quiet_failures())
     assert quiet["BasicWorkflow"] == []
     assert quiet["WordCount"] == []
@@ -314,7 +314,7 @@ def test_of_code_that_decides_otherwise_than_recorded_it_is_told_that_the_rest_i
 
     execution = lab.start(Careful)
     execution.signal("go")
-    execution.result(30)
+    execution.result(200)
     assert not execution.quiet_failures()
 
     class Edited(Quiet):
@@ -352,7 +352,7 @@ def test_what_the_code_cancels_is_no_quiet_failure(lab: Lab, waits: int) -> None
             return self.submit(self.wait_signal("never")).result
 
     execution = lab.start(Hurried)
-    execution.result(30)
+    execution.result(200)
     canceled = [event.type for event in execution.history() if "Cancel" in event.type]
     assert canceled.count("RequestCancelExternalWorkflowExecutionInitiated") == 2
     assert len(execution.quiet_failures()) == 0, execution.quiet_failures()

@@ -175,7 +175,7 @@ def test_an_edit_is_told_at_the_first_decision_that_it_changes_or_changes_none(
 ) -> None:
     lines, edited = program
     execution = lab.start(define(lines))
-    execution.wait(30)
+    execution.wait(200)
     history = History(execution.history())
     counted.clear()
     same = check_recorded(define(lines), recorded(history), any_class=True)
@@ -221,7 +221,7 @@ def test_what_is_sent_is_compared_as_it_was_recorded(
 ) -> None:
     execution = lab.start(define([line], "checks.sent"), workflow_id="sent")
     run_id = execution.run_id
-    execution.wait(30)
+    execution.wait(200)
     history = History(lab.execution("sent", run_id).history())
     each = [Recorded(workflow_id="sent", run_id=run_id, history=lambda: history)]
     assert check_recorded(define([line], "checks.sent"), each, any_class=True).is_safe
@@ -234,7 +234,7 @@ def test_what_is_sent_is_compared_as_it_was_recorded(
 @pytest.mark.parametrize("line", ["raise ValueError(object())", "raise ValueError([lambda: x])", "int('x')"])
 def test_a_failure_that_names_an_object_is_no_false_alarm(line: str, lab: Lab) -> None:
     execution = lab.start(define([line], "checks.object"))
-    execution.wait(30)
+    execution.wait(200)
     history = History(execution.history())
     assert execution.status == "FAILED"
     assert check_recorded(define([line], "checks.object"), recorded(history), any_class=True).is_safe
@@ -260,10 +260,10 @@ def test_open_executions_come_first_and_are_told_how_to_go_on() -> None:
             execution = lab.start(definition, workflow_id=f"nightly-{number}")
             if number != 1:
                 execution.signal("go")
-                execution.result(30)
+                execution.result(200)
         waiting = lab.execution("nightly-1")
         while "go" not in str(waiting.describe().get("latestExecutionContext")):
-            next(iter(waiting.watch(timeout=30)))
+            next(iter(waiting.watch(timeout=200)))
         assert lab.check(definition).summary == "safe with 3 of 3 recorded executions"
         changed = define(["x = self.submit(one, 2).result", old[1]], "checks.open")
         counted.clear()
@@ -292,7 +292,7 @@ def test_open_executions_come_first_and_are_told_how_to_go_on() -> None:
         )
         assert lab.check(patched).is_safe
         waiting.signal("go")
-        assert waiting.result(30) == 2
+        assert waiting.result(200) == 2
 
 
 @pytest.mark.parametrize("end", ["return 'early'", "raise ValueError('early')", "self.submit(two, 5)"])
@@ -300,7 +300,7 @@ def test_an_edit_that_acts_where_an_open_execution_only_waited_is_told_and_holds
     with Lab(":memory:") as lab:  # by a virtual clock it would soon be out of time
         waits = ["x = self.submit(one, x).result", "self.submit(self.wait_signal('go')).wait()"]
         execution = lab.start(define(waits))
-        for _ in execution.watch(timeout=30):
+        for _ in execution.watch(timeout=200):
             if "signal go" in str(execution.waiting_for()):
                 break
         edited = define([waits[0], end, waits[1]])
@@ -308,11 +308,11 @@ def test_an_edit_that_acts_where_an_open_execution_only_waited_is_told_and_holds
         assert re.search(r"differs in .* \(open\) at decision 2, event 10: recorded nothing; now ", checks.summary)
         execution.signal("go")
         with pytest.raises(NondeterminismError, match="event 10: the history has nothing here"):
-            execution.result(30)
+            execution.result(200)
         assert execution.status == "OPEN"
         define(waits)
         until(lambda: execution.decision_error is None)
-        assert execution.result(30) == 1
+        assert execution.result(200) == 1
 
 
 class Paged:
@@ -344,7 +344,7 @@ def test_code_that_never_waits_is_left_and_prints_nothing(
     lines = ["x = self.submit(one, 1).result"]
     with Lab(":memory:") as lab:
         execution = lab.start(define(lines, "checks.endless"), workflow_id="endless")
-        execution.result(30)
+        execution.result(200)
         endless = define(["print('here')", *lines, "while True: x += 1"], "checks.endless")
         checks = lab.check(endless, seconds=2)
         assert checks.summary.startswith("1 execution not checked within 2 s (endless was being replayed")
@@ -362,21 +362,21 @@ def test_an_interrupt_ends_a_check_and_its_code() -> None:
     lines = ["x = self.submit(one, 1).result"]
     began = threading.Event()
     with Lab(":memory:") as lab:
-        lab.start(define(lines, "checks.interrupted"), workflow_id="endless").result(30)
+        lab.start(define(lines, "checks.interrupted"), workflow_id="endless").result(200)
         endless = define([*lines, "began.set()", "while True: x += 1"], "checks.interrupted")
         endless.run.__globals__["began"] = began  # type: ignore[attr-defined]
 
         def interrupt() -> None:
-            began.wait(30)
+            began.wait(200)
             signal.raise_signal(signal.SIGINT)
 
         sender = threading.Thread(target=interrupt)
         sender.start()
         with pytest.raises(KeyboardInterrupt):
             lab.check(endless)
-        sender.join(30)
+        sender.join(200)
         for thread in [each for each in threading.enumerate() if each.name == "check of recorded executions"]:
-            thread.join(30)
+            thread.join(200)
             assert not thread.is_alive()
 
 
@@ -448,7 +448,7 @@ def test_a_recorded_line_is_shown_from_the_version_that_had_it() -> None:
 
 def test_a_close_that_differs_shows_both_values_and_the_line_that_raises(lab: Lab) -> None:
     execution = lab.start(define(["x = self.submit(one, 1).result"]))
-    execution.result(30)
+    execution.result(200)
     history = History(execution.history())
     (other,) = check_recorded(define(["x = self.submit(one, 1).result + 5"]), recorded(history), any_class=True)
     assert (other.recorded, other.now) == (
@@ -465,7 +465,7 @@ def test_a_close_that_differs_shows_both_values_and_the_line_that_raises(lab: La
 
 def test_a_check_that_is_asked_for_shows_the_source_now_and_says_that_the_other_is_not_known(lab: Lab) -> None:
     execution = lab.start(define(["x = self.submit(one, 1).result   # two  spaces"], "checks.asked"))
-    execution.result(30)
+    execution.result(200)
     edited = define(["x = self.submit(one, 2).result   # two  spaces"], "checks.asked")
     for _ in range(2):
         text = repr(lab.check(edited))

@@ -34,7 +34,7 @@ class Parse(Workflow):
 def execution(lab):
     calls.clear()
     found = lab.start(Parse, "12", "x")
-    assert found.result(timeout=30) == [True, False]
+    assert found.result(timeout=200) == [True, False]
     return found
 
 

@@ -113,7 +113,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def sums(lab: Lab) -> Execution:
     execution = lab.start(Sums, 4, workflow_id="sums-1")
-    assert execution.result(30) == 125
+    assert execution.result(200) == 125
     return execution
 
 
@@ -215,9 +215,9 @@ def test_an_event_that_no_decision_saw_is_told_as_such(lab: Lab) -> None:
             self.submit(self.wait_signal("never")).wait()
 
     execution = lab.start(Waits)
-    next(iter(execution.watch(timeout=30)))
+    next(iter(execution.watch(timeout=200)))
     while not any(event.type == "DecisionTaskCompleted" for event in execution.history()):
-        next(iter(execution.watch(timeout=30)))
+        next(iter(execution.watch(timeout=200)))
     execution.terminate()
     steps = execution.replay()
     with pytest.raises(UsageError, match="WorkflowExecutionTerminated: the last one saw the events up to 3"):
@@ -239,7 +239,7 @@ def test_steps_are_found_by_line_condition_and_failure(lab: Lab, sums: Execution
     assert steps.first_failure() is None
     assert steps.first_divergence() is None
     broken = lab.start(Breaks)
-    assert broken.result(30) == "TaskFailed"
+    assert broken.result(200) == "TaskFailed"
     failed = broken.replay().first_failure()
     assert failed is not None
     assert failed.trigger.endswith("steps_break-1 failed")
@@ -306,7 +306,7 @@ def test_two_executions_part_where_one_saw_something_else(lab: Lab) -> None:
     one, same, other = (lab.start(Parts, workflow_id=f"parts-{name}") for name in ("one", "same", "other"))
     for execution, value in ((one, "1"), (same, "1"), (other, "2")):
         execution.signal("go", value)
-        execution.result(30)
+        execution.result(200)
     steps = one.replay()
     assert steps.parting(same.history()) is None or steps.parting(same.history())[0].signals  # type: ignore[index]
     parted = steps.parting(other.replay())
@@ -347,7 +347,7 @@ def test_what_is_shown_of_hostile_values_is_escaped(lab: Lab) -> None:
             return str(self.submit(hostile, "<img src=x onerror=alert(1)>\x1b[2J").result)
 
     execution = lab.start(Hostile)
-    execution.result(30)
+    execution.result(200)
     steps = execution.replay()
     for step in steps:
         text, html = repr(step), step._repr_html_()
@@ -369,7 +369,7 @@ def test_steps_may_be_asked_for_from_any_thread(sums: Execution) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(200)
     assert sorted(found) == [0, 0, 20, 60]
 
 
@@ -392,7 +392,7 @@ def test_closed_or_forgotten_steps_leave_no_thread(sums: Execution) -> None:
     (thread,) = set(threads_of_steps()) - before
     del forgotten
     gc.collect()
-    thread.join(30)
+    thread.join(200)
     assert not thread.is_alive()
 
 
@@ -404,7 +404,7 @@ def test_pdb_stands_in_no_other_fiber_than_the_one_that_was_asked_for(lab: Lab) 
             return self.submit(Group(Chain((steps_fetch, 1), (steps_fetch, 2)), Chain((steps_fetch, 3)))).result
 
     execution = lab.start(Chained)
-    execution.result(30)
+    execution.result(200)
     with pytest.raises(UsageError, match="fiber 2 waits in no line of yours at the end of step 1"):
         execution.replay()[1].pdb(fiber=2)
 
@@ -424,7 +424,7 @@ def test_code_that_does_not_end_is_interrupted_and_the_steps_before_are_there(la
             return total
 
     execution = lab.start(Spins)
-    execution.result(30)
+    execution.result(200)
     spins.append(True)
     before = set(threads_of_steps())
     with override(SIMPLEFLOW_LAB_STEP_SECONDS=0.3):
@@ -437,7 +437,7 @@ def test_code_that_does_not_end_is_interrupted_and_the_steps_before_are_there(la
     (thread,) = set(threads_of_steps()) - before
     del steps
     gc.collect()
-    thread.join(30)
+    thread.join(200)
     assert not thread.is_alive()
 
 
@@ -460,7 +460,7 @@ def test_the_history_of_an_execution_with_children_is_replayed_by_a_lab(lab: Lab
             return self.submit(Sums, 2).result
 
     execution = lab.start(Parent)
-    execution.result(30)
+    execution.result(200)
     with lab.replay(execution.history(), Parent) as steps:
         assert steps[-1].error is None
         assert steps[-1].close
@@ -553,7 +553,7 @@ def test_without_the_ids_of_the_execution_it_is_told_that_they_are_lacking(
     lab: Lab, tmp_path: Any, to_child: bool
 ) -> None:
     execution = lab.start(Sends, to_child)
-    execution.wait(timeout=30)
+    execution.wait(timeout=200)
     path = tmp_path / "history.json"
     path.write_text(execution.history().to_json())
     recorded = open_history(path)

@@ -127,7 +127,7 @@ def test_a_condition_sees_the_variables_of_run_where_it_waits_in_another_functio
             return total
 
     execution = lab.start(Asks)
-    execution.result(30)
+    execution.result(200)
     debugger = execution.debug()
     assert debugger.first().number == 1
     assert debugger.to_condition("total >= 3 and inner == -3").number == 3
@@ -310,7 +310,7 @@ def test_a_debugger_that_rests_has_no_thread_and_goes_on(execution: Any) -> None
     debugger.rest()
     gc.collect()
     for thread in ours:
-        thread.join(30)
+        thread.join(200)
         assert not thread.is_alive()
     assert debugger.number == at
     assert debugger.step.locals["total"] > 3
@@ -405,7 +405,7 @@ def test_a_child_is_called_and_found_as_in_charts(lab: Lab) -> None:
             return self.submit(Inner).result
 
     execution = lab.start(Outer)
-    assert execution.result(30) == 3
+    assert execution.result(200) == 3
     page = view_data.futures_page(execution.debug().last(), which="all", words="inner-1")
     assert [(row["label"], row["id"].startswith("workflow-travel.inner-")) for row in page["rows"]] == [
         ("inner-1", True)

@@ -98,7 +98,7 @@ def takes_as_long(found, workflow, tmp_path):
 
 def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd, tmp_path):
     execution = lab.start(Naps, 5, 0.1)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     before, printed = Counter(calls), capfd.readouterr()
     assert "all slept" in printed.out
     found = execution.what_if()
@@ -115,7 +115,7 @@ def test_with_nothing_changed_it_takes_as_long_and_nothing_runs(lab, capfd, tmp_
 def test_a_task_of_a_child_is_scaled_in_a_what_if_of_the_child(lab):
     execution = lab.start(Mixed)
     execution.signal("go", '"now"')
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     with pytest.raises(
         UsageError, match=r"no task is named 'nap': .*in a what_if of the child: workflow-what_if\.child"
     ):
@@ -148,7 +148,7 @@ def test_children_retries_timers_and_signals(lab, tmp_path):
     execution = lab.start(Mixed)
     time.sleep(0.2)
     execution.signal("go", '"now"')
-    result = execution.result(timeout=30)
+    result = execution.result(timeout=200)
     before = Counter(calls)
     found = execution.what_if()
     assert found.status == "COMPLETED", found
@@ -170,7 +170,7 @@ def test_children_retries_timers_and_signals(lab, tmp_path):
 
 def test_what_it_does_not_have_is_one_line(lab):
     execution = lab.start(Naps, 1, 0)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     for bad, words in (
         ({"workers": 0}, "workers is a number from 1"),
         ({"workers": {"nowhere": 2}}, "no activity ran on a task list 'nowhere'"),
@@ -216,7 +216,7 @@ class WaitsLonger(Waits):
 def test_signals_that_it_sends_are_delivered_as_they_were(lab):
     lab.start(Waits, 1, workflow_id="listener")
     execution = lab.start(Sends, "listener", "nobody")
-    execution.wait(timeout=30)
+    execution.wait(timeout=200)
     simulated = execution.what_if()
     assert simulated.status == execution.status
     assert simulated.seconds == pytest.approx(execution.what_if().recorded_seconds, abs=0.05)
@@ -241,7 +241,7 @@ def test_a_signal_to_itself_comes_once(propagate):
     with Lab(":memory:", clock="virtual") as lab:
         execution = lab.start(ToItself, propagate)
         execution.signal("other", "2")
-        assert execution.result(30)[1] == 2
+        assert execution.result(200)[1] == 2
         found = execution.what_if()
         assert found.status == "COMPLETED"
         signals = [
@@ -255,7 +255,7 @@ def test_what_timed_out_or_was_terminated_ends_when_it_ended(lab):
     terminated = lab.start(WaitsLonger, 2)
     with Lab(":memory:", clock="virtual") as virtual:  # else a busy machine notices the end of its time later
         timed_out = virtual.start(Waits, 1)
-        timed_out.wait(timeout=30)
+        timed_out.wait(timeout=200)
         time.sleep(0.5)
         terminated.terminate(reason="enough")
         for execution in (timed_out, terminated):
@@ -287,7 +287,7 @@ class Cancels(Workflow):
 
 def test_what_is_canceled_takes_as_long_to_end_as_it_took(lab):
     execution = lab.start(Cancels, 1)
-    execution.wait(timeout=30)
+    execution.wait(timeout=200)
     assert "ActivityTaskCanceled" in [event.type for event in execution.history()]
     simulated = execution.what_if()
     assert simulated.recorded_seconds > 2
@@ -303,7 +303,7 @@ def unseen(number):
 def napped(lab):
     """An execution of one short nap, and the last one."""
     execution = lab.start(Naps, 1, 0)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     return execution
 
 
@@ -359,7 +359,7 @@ def test_a_run_that_asks_without_end_is_told_with_its_line(napped):
 @pytest.mark.parametrize("step", [0.235, 0.26, 0.4])
 def test_an_execution_whose_time_is_over_at_any_moment_times_out(lab, tmp_path, step):
     execution = lab.start(WaitsNoLonger, 1)
-    execution.wait(timeout=30)
+    execution.wait(timeout=200)
     first, *_ = execution.history()
     path = tmp_path / "history.json"
     slower = [
@@ -374,7 +374,7 @@ def test_an_execution_whose_time_is_over_at_any_moment_times_out(lab, tmp_path, 
 
 def test_a_history_from_a_file_can_be_asked_and_says_what_needs_a_store(lab, tmp_path):
     execution = lab.start(Naps, 2, 0.05)
-    execution.result(timeout=30)
+    execution.result(timeout=200)
     path = tmp_path / "history.json"
     path.write_text(execution.history().to_json())
     recorded = open_history(path)

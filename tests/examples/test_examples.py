@@ -55,7 +55,7 @@ def next_line(trace: IO[bytes], running: subprocess.Popen[str]) -> str:
 
 def test_basic_prints_once_and_delay_waits_for_increment(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     execution = lab.start(BasicWorkflow, 1, t=0)
-    assert execution.result(timeout=30) == 4
+    assert execution.result(timeout=200) == 4
     assert capsys.readouterr().out == "(1 + 1) * 2 = 4\n"
     assert list(execution.tasks()["name"]) == [f"examples.basic.{name}" for name in ("increment", "delay", "double")]
 
@@ -63,13 +63,13 @@ def test_basic_prints_once_and_delay_waits_for_increment(lab: Lab, capsys: pytes
 def test_canvas_maps_and_reduces(lab: Lab) -> None:
     texts = ["to be or not to be", "let it be", "let it be"]
     execution = lab.start(WordCount, texts, max_parallel=2)
-    assert execution.result(timeout=30) == [["be", 4], ["it", 2], ["let", 2]]
+    assert execution.result(timeout=200) == [["be", 4], ["it", 2], ["let", 2]]
     assert (execution.tasks()["name"] == "examples.canvas.count_words").sum() == 2  # the same text twice is one task
 
 
 def test_failing_completes_with_one_failure_that_nobody_noticed(lab: Lab) -> None:
     execution = lab.start(Failing)
-    assert execution.result(timeout=30) == {"tries": 3, "quotient": None, "mail": None}
+    assert execution.result(timeout=200) == {"tries": 3, "quotient": None, "mail": None}
     assert list(execution.unhandled_failures()["name"]) == ["examples.failing.forgotten"]
     assert list(execution.tasks().query("name == 'examples.failing.flaky'")["state"]) == [
         "failed",
@@ -80,12 +80,12 @@ def test_failing_completes_with_one_failure_that_nobody_noticed(lab: Lab) -> Non
 
 def test_failing_strictly_fails_with_the_activitys_own_error(lab: Lab) -> None:
     with pytest.raises(WorkflowExecutionFailed, match="no mail address for Ada"):
-        lab.start(Failing, strict=True).result(timeout=30)
+        lab.start(Failing, strict=True).result(timeout=200)
 
 
 def test_values_are_data_frames_and_a_type_of_ones_own(lab: Lab) -> None:
     execution = lab.start(Sales, 3)
-    assert execution.result(timeout=30) == "30 kg in 3 days, most of it on Saturday"
+    assert execution.result(timeout=200) == "30 kg in 3 days, most of it on Saturday"
     recorded = execution.history().to_json()
     assert "pandas.DataFrame" in recorded
     assert "examples.Quantity" in recorded
@@ -94,7 +94,7 @@ def test_values_are_data_frames_and_a_type_of_ones_own(lab: Lab) -> None:
 def test_steps_are_done_once_for_each_id_unless_forced(lab: Lab) -> None:
     def statuses(**arguments: object) -> list[str]:
         execution = lab.start(Import, "a.csv", workflow_id="steps", **arguments)
-        assert execution.wait(timeout=30)
+        assert execution.wait(timeout=200)
         return list(execution.steps()["status"])
 
     assert statuses() == ["completed"] * 3

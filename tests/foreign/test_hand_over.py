@@ -74,7 +74,7 @@ def upstream(simpleflow: str, served: Served, domain: str, *commands: str) -> It
             process.terminate()
         for process in processes:
             try:
-                process.wait(timeout=30)
+                process.wait(timeout=200)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

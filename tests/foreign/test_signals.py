@@ -23,7 +23,7 @@ def test_upstream_would_pass_on_no_signal_that_we_did_not(simpleflow, workflow):
     python = Path(simpleflow).with_name("python")
     script = Path(__file__).with_name("upstream_signals.py")
     with Lab(":memory:", clock="virtual") as lab:
-        lab.start(workflow).result(30)
+        lab.start(workflow).result(200)
         histories = [
             lab.execution(info["execution"]["workflowId"], info["execution"]["runId"]).history()
             for info in lab.execution_infos()

@@ -232,13 +232,13 @@ def test_a_thread_keeps_its_connection_and_the_connection_ends_with_the_thread(c
     def work() -> None:
         for _ in range(20):
             assert domains(client) == ["lab"]
-        done.wait(30)
-        release.wait(30)
+        done.wait(200)
+        release.wait(200)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
-    done.wait(30)
+    done.wait(200)
     assert connections(client) == 5
     release.set()
     for thread in threads:

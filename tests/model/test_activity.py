@@ -82,7 +82,7 @@ def test_a_class_is_made_executed_and_has_its_context(lab):
         def run(self):
             return self.submit(Greeting, "you").result
 
-    assert lab.start(Greets).result(30) == ["hello you", "activity-model.class-1", "model.class"]
+    assert lab.start(Greets).result(200) == ["hello you", "activity-model.class-1", "model.class"]
     assert done == ["you"]
     assert not Greeting.context
 
@@ -101,7 +101,7 @@ def test_the_priority_is_the_submits_then_the_activitys_then_the_workflows(lab):
                 self.submit(task, **options).wait()
 
     execution = lab.start(Prioritised)
-    execution.result(30)
+    execution.result(200)
     scheduled = [e.attributes.get("taskPriority") for e in execution.history() if e.type == "ActivityTaskScheduled"]
     assert scheduled == ["3", "7", "9", None]
     assert execution.history()[0].attributes["taskPriority"] == "3"
@@ -133,7 +133,7 @@ def test_children_may_say_their_task_list_tags_and_id_from_their_arguments(lab):
         def run(self):
             return self.submit(Child, 7).result
 
-    context = lab.start(Parent).result(30)
+    context = lab.start(Parent).result(200)
     assert context["workflow_id"] == "child-7"
     assert context["tag_list"] == ["team=data"]
     assert context["parent_workflow_id"]

@@ -312,10 +312,10 @@ def test_an_activity_whose_type_another_one_took_is_refused_and_goes_on_when_eac
     with Lab(":memory:") as lab:
         execution = lab.start(Both)
         with pytest.raises(ReplacedDefinitionError, match=r"'re\.scale'.*submit.*self\.submit\(double, 7\)"):
-            execution.result(timeout=30)
+            execution.result(timeout=200)
         assert execution.status == "OPEN"
         double, tenfold = scaled(2, name="re.double"), scaled(10, name="re.scale")
-        assert execution.result(timeout=30) == [70, 14]
+        assert execution.result(timeout=200) == [70, 14]
 
 
 def chosen(negative):
@@ -367,10 +367,10 @@ def test_two_definitions_in_the_branches_of_one_function_are_two():
 
     with Lab(":memory:") as lab:
         with pytest.raises(ReplacedDefinitionError, match=r"'re\.chosen'.*self\.submit\(minus, 7\)"):
-            lab.start(Chooses).result(timeout=30)
+            lab.start(Chooses).result(timeout=200)
         with pytest.raises(UsageError, match=r"'re\.flow_of'.*is no longer defined"):
             lab.start(first)
-        assert lab.start(second).result(timeout=30) == 1
+        assert lab.start(second).result(timeout=200) == 1
 
 
 def test_an_edited_file_that_is_imported_anew_has_no_second_definition(tmp_path, monkeypatch):
@@ -401,7 +401,7 @@ def work(x):
             return self.submit(old, 7).result
 
     with Lab(":memory:") as lab:
-        assert lab.start(Edits).result(timeout=30) == -7
+        assert lab.start(Edits).result(timeout=200) == -7
 
 
 @pytest.mark.filterwarnings("ignore::simpleflow_lab.exceptions.DefinitionWarning")
@@ -419,7 +419,7 @@ def test_an_error_that_the_workflow_catches_is_refused_all_the_same():
                 return "caught"
 
     with Lab(":memory:") as lab, pytest.raises(ReplacedDefinitionError):
-        lab.start(Catches).result(timeout=30)
+        lab.start(Catches).result(timeout=200)
 
 
 def test_an_activity_that_a_cell_made_again_runs_by_its_new_code_whoever_submits_the_old_object():
@@ -434,7 +434,7 @@ def test_an_activity_that_a_cell_made_again_runs_by_its_new_code_whoever_submits
 
     names_of("@activity.with_attributes(name='re.again', task_list='re.again')\ndef work(x): return -x", names)
     with Lab(":memory:") as lab:
-        assert lab.start(Again).result(timeout=30) == -7
+        assert lab.start(Again).result(timeout=200) == -7
 
 
 def returning(n):
@@ -461,10 +461,10 @@ def test_a_workflow_whose_type_another_one_took_is_started_by_nobody():
         lab.start_deciders(task_list="re.returns")  # from now on the engine knows the definitions' fingerprints
         with pytest.raises(UsageError, match=r"workflow 're\.returns'.*is no longer defined"):
             lab.start(one)
-        assert lab.start(two).result(timeout=30) == 2
-        assert lab.start(Parent, False).result(timeout=30) == 2
+        assert lab.start(two).result(timeout=200) == 2
+        assert lab.start(Parent, False).result(timeout=200) == 2
         with pytest.raises(ReplacedDefinitionError, match=r"workflow 're\.returns'.*self\.submit\(one"):
-            lab.start(Parent, True).result(timeout=30)
+            lab.start(Parent, True).result(timeout=200)
     assert workflow.registry["re.returns", "default"] is two
 
 

@@ -63,10 +63,10 @@ def record(shell: InteractiveShell, lab: Lab) -> None:
     run(shell, CELL)
     done = lab.start("Nightly", 1, workflow_id="nightly-done")
     done.signal("go")
-    assert done.result(30) == 2
+    assert done.result(200) == 2
     waiting = lab.start("Nightly", 1, workflow_id="nightly-open")
     while "go" not in str(waiting.describe().get("latestExecutionContext")):
-        next(iter(waiting.watch(timeout=30)))
+        next(iter(waiting.watch(timeout=200)))
 
 
 def test_a_first_definition_is_checked_with_nothing_and_says_nothing(
@@ -157,7 +157,7 @@ def test_a_function_or_a_constant_that_its_code_uses_is_edited(
     run(shell, USES)
     done = lab.start("Nightly", 1, workflow_id="nightly-done")
     done.signal("go")
-    assert done.result(30) == 2
+    assert done.result(200) == 2
     bill = magic + "def bill(x):\n    return x * RATE\n"
     differs = r"Nightly: differs in nightly-done at decision 1, event \d: recorded activity .* with \{\"args\":\[1\]"
     assert shown(shell, bill, capsys, "helpers") == []
@@ -267,7 +267,7 @@ def test_what_the_code_counts_in_attributes_of_classes_is_no_edit(
     run(shell, cell)
     execution = lab.start("Nightly", 1)
     execution.signal("go")
-    assert execution.result(30) == 2
+    assert execution.result(200) == 2
     assert shown(shell, "Nightly.runs, Nightly.days", capsys) == []
     assert shown(shell, cell, capsys) == ["Nightly: safe with 1 of 1 recorded execution"]
 

@@ -242,11 +242,11 @@ def test_a_class_that_got_another_name_runs_nothing_any_more(shell: InteractiveS
         executions += [lab.start(shell.user_ns[name]) for name in ("Second", "Another")]
         for execution in executions:
             execution.signal("go on")
-        assert [execution.result(30) for execution in executions] == ["Second", "Another", "Second", "Another"]
+        assert [execution.result(200) for execution in executions] == ["Second", "Another", "Second", "Another"]
         run(shell, "%%simpleflow\npass", cell_id="another cell")
         alone = lab.start("cells.renamed")
         alone.signal("go on")
-        assert alone.result(30) == "Second"
+        assert alone.result(200) == "Second"
 
 
 def test_two_classes_of_one_type_in_one_cell_both_run(shell: InteractiveShell) -> None:
@@ -258,7 +258,7 @@ def test_two_classes_of_one_type_in_one_cell_both_run(shell: InteractiveShell) -
             executions = [lab.start(shell.user_ns[name]) for name in ("First", "Second")]
             for execution in executions:
                 execution.signal("go on")
-            assert [execution.result(30) for execution in executions] == ["First", "Second"]
+            assert [execution.result(200) for execution in executions] == ["First", "Second"]
 
 
 def test_a_class_that_a_cell_imports_stays_when_the_cell_runs_again(shell: InteractiveShell) -> None:

@@ -30,7 +30,7 @@ def history(tmp_path: Path) -> Path:
     path.parent.mkdir()
     with Lab(":memory:") as lab:
         execution = lab.start(Nothing)
-        execution.wait(30)
+        execution.wait(200)
         path.write_text(execution.history().to_json())
     return path
 

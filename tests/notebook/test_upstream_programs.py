@@ -29,7 +29,7 @@ def test_a_program_is_defined_by_a_cell_and_run_by_the_next(shell: InteractiveSh
     shell.user_ns["arguments"] = list(program.arguments)
     shell.run_cell(
         f"from simpleflow_lab import Lab\nwith Lab(':memory:') as lab:\n"
-        f"    result = lab.start({name}, input=arguments).result(timeout=30)"
+        f"    result = lab.start({name}, input=arguments).result(timeout=200)"
     ).raise_error()
     assert shell.user_ns["result"] == program.gives
 
@@ -41,5 +41,5 @@ def test_both_classes_of_one_type_in_a_cell_can_be_started_by_name(
     capsys.readouterr()
     for name, result in (("OneOfAType", "one"), ("OtherOfAType", "other")):
         execution = shell.run_line_magic("simpleflow", f"workflow.start {name}")
-        assert execution.result(30) == result
+        assert execution.result(200) == result
     assert len({kind for kind in workflow.registry if kind[0] == "programs-of-one-type"}) == 1

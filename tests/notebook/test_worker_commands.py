@@ -44,7 +44,7 @@ def test_they_are_started_listed_and_stopped(defined: InteractiveShell, capsys: 
     assert (worker.kind, worker.task_list, worker.at_once) == ("activity worker", "kernels", 4)
     (decider,) = defined.run_line_magic("simpleflow", "decider.start Doubling")
     assert (decider.kind, decider.task_list) == ("decider", "kernels-decisions")
-    assert lab.start("Doubling", 3).result(30) == 6
+    assert lab.start("Doubling", 3).result(200) == 6
     listed = defined.run_line_magic("simpleflow", "worker.list")
     assert listed["kind"].tolist() == ["activity worker", "decider"]
     assert listed["done"].sum() == worker.done + decider.done
@@ -103,4 +103,4 @@ def test_a_start_in_a_terminal_says_that_it_waits_for_stopped_workers(defined: I
         "stuck waits for 1 activity: the activity workers of task list 'kernels' were stopped in this kernel; "
         "interrupt this, then %simpleflow worker.start brings them back\n"
     ) in out.getvalue()
-    assert lab.execution("stuck").result(30) == 6
+    assert lab.execution("stuck").result(200) == 6

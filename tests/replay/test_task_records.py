@@ -109,7 +109,7 @@ def test_a_running_executions_history_and_its_executors_are_the_public_history()
 
     with Lab(":memory:") as lab:
         execution = lab.start(Seeing)
-        assert execution.result(30) is True
+        assert execution.result(200) is True
         assert isinstance(execution.history(), simpleflow_lab.History)
         assert execution.history().workflow["state"] == "completed"
 

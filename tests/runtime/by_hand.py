@@ -37,7 +37,7 @@ class Task:
     """One activity task."""
 
     def __init__(self, lab: Lab, of: Activity, *args: Any):
-        lab.start(_Warm, of.task_list).result(30)
+        lab.start(_Warm, of.task_list).result(200)
         self._lab = lab
         self._list = {"name": f"by hand {uuid.uuid4()}"}
         self.execution: dict[str, str] = {"workflowId": f"by-hand-{uuid.uuid4()}"}

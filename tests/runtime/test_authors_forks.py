@@ -51,13 +51,13 @@ def test_a_process_that_an_activity_forks_ends_where_the_activity_does(executor,
 
     with Lab(":memory:") as lab:
         execution = lab.start(One, made(forks, executor).name)
-        assert execution.result(30) == code
+        assert execution.result(200) == code
         assert list(execution.tasks().state) == ["completed"]
 
 
 def test_a_process_that_a_workflow_forks_ends_where_its_decision_does():
     with Lab(":memory:") as lab:
-        assert lab.start(Forks).result(30) == 0
+        assert lab.start(Forks).result(200) == 0
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
@@ -72,8 +72,8 @@ def test_a_forked_process_may_open_the_store_that_its_parent_owns(tmp_path, exec
         if child != 0:
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         with Lab(path) as lab:
-            wrong = lab.start(One, made(inner, "threads").name).result(30) != os.getpid()
+            wrong = lab.start(One, made(inner, "threads").name).result(200) != os.getpid()
         return sys.exit(wrong) if executor == "threads" else int(wrong)
 
     with Lab(path) as lab:
-        assert lab.start(One, made(outer, executor).name).result(30) == 0
+        assert lab.start(One, made(outer, executor).name).result(200) == 0

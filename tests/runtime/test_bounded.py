@@ -53,7 +53,7 @@ def test_the_output_of_an_execution_goes_to_the_context_that_was_set_last() -> N
 
     with Lab(":memory:") as lab:
         place.set("here")
-        assert lab.start(Places, workflow_id="w").result(30) == "here"
+        assert lab.start(Places, workflow_id="w").result(200) == "here"
 
 
 def test_pauses_before_retries_double_up_to_the_longest_however_often_it_is_tried() -> None:

@@ -186,7 +186,7 @@ def test_closing_does_not_wait_for_polls_in_another_process(others, store):
             return self.submit(here).result
 
     lab = Lab(store)
-    assert lab.start(Here).result(30) == 1
+    assert lab.start(Here).result(200) == 1
     begun = time.monotonic()
     lab.close()
     assert time.monotonic() - begun < 30  # a poll takes 60 s

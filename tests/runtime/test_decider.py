@@ -44,7 +44,7 @@ def commands(execution):
 def test_a_cached_replay_runs_the_code_once():
     entered.clear()
     with Lab(":memory:", activity_threads=4) as lab:
-        assert lab.start(Steps, 6).result(30) == 6
+        assert lab.start(Steps, 6).result(200) == 6
     assert len(entered) == 1
 
 
@@ -54,7 +54,7 @@ def test_a_replay_made_anew_each_time_decides_as_a_cached_one():
         entered.clear()
         with Lab(":memory:", activity_threads=4, replay_cache_size=size) as lab:
             execution = lab.start(Steps, 6)
-            assert execution.result(30) == 6
+            assert execution.result(200) == 6
             commanded.append(commands(execution))
         assert len(entered) > 6 if size == 0 else len(entered) == 1
     assert commanded[0] == commanded[1]
@@ -85,13 +85,13 @@ def test_an_activity_that_no_process_defines_waits_until_one_does(lab):
     execution = lab.start(NeedsIt)
     ids = {"workflowId": execution.workflow_id, "runId": execution.run_id}
     while not any(event.type == "ActivityTaskScheduled" for event in execution.history()):
-        next(execution.watch(timeout=30))
+        next(execution.watch(timeout=200))
     with pytest.raises(TimeoutError):
         execution.result(0.5)
     waiting = lab.service.describe_waiting(domain=lab.domain, execution=ids)["tasks"]
     assert [task["reason"] for task in waiting] == ["no process defines deciders.gone 1"]
     activity.with_attributes(name="deciders.gone", raises_on_failure=True, **TASKS)(lambda: "found")
-    assert execution.result(30) == "found"
+    assert execution.result(200) == "found"
 
 
 def test_no_thread_is_left_when_a_lab_is_closed():
@@ -99,8 +99,8 @@ def test_no_thread_is_left_when_a_lab_is_closed():
 
     before = set(threading.enumerate())
     with Lab(":memory:", activity_threads=3) as lab:
-        lab.start(Steps, 2).result(30)
+        lab.start(Steps, 2).result(200)
     left = [thread for thread in threading.enumerate() if thread not in before]
     for thread in left:
-        thread.join(30)
+        thread.join(200)
     assert [thread.name for thread in left if thread.is_alive()] == []

@@ -36,7 +36,7 @@ class Service:
         return {"cancelRequested": answer}
 
     def next(self):
-        return self.beats.get(timeout=30)
+        return self.beats.get(timeout=200)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_an_execution_that_closes_while_executions_are_listed_is_listed_once_as_
         def close() -> None:
             if execution.status == "OPEN":
                 execution.signal("listed")
-                execution.result(30)
+                execution.result(200)
 
         service = ClosesBetweenTheLists(lab.service, close)
         found = recorded_executions(service, lab.domain, WaitsForTheListing, lambda *ids: execution.history())

@@ -82,7 +82,7 @@ def test_forks_of_other_threads_and_those_of_activities_do_not_wait_for_each_oth
             assert lab.start(Maps, made(counts).name, 20).result(60) == sum(range(20))
     finally:
         stop.set()
-    forking.join(30)
+    forking.join(200)
     assert not forking.is_alive()
 
 
@@ -110,7 +110,7 @@ def test_a_module_that_another_thread_is_importing_is_imported_anew_in_the_child
             assert time.monotonic() < deadline
             time.sleep(0.005)
         with Lab(":memory:", activity_threads=1) as lab:
-            assert lab.start(Maps, made(imports).name, 1).result(30) == 42
+            assert lab.start(Maps, made(imports).name, 1).result(200) == 42
     finally:
         (tmp_path / "gate").touch()
         importer.join()
@@ -120,5 +120,5 @@ def test_a_module_that_another_thread_is_importing_is_imported_anew_in_the_child
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="older Pythons warn of no fork")
 def test_no_warning_is_shown_for_what_is_known(recwarn):
     with Lab(":memory:", activity_threads=1) as lab:
-        lab.start(Maps, made(lambda number: number).name, 1).result(30)
+        lab.start(Maps, made(lambda number: number).name, 1).result(200)
     assert [str(warning.message) for warning in recwarn] == []

@@ -75,7 +75,7 @@ def test_it_runs_in_another_process_with_the_names_of_its_module(lab):
         assert local is not None
         return [f"{GREETING['en']} {name}", os.getpid(), threading.current_thread() is threading.main_thread()]
 
-    greeting, pid, is_main = lab.start(One, made(greet).name, "you").result(30)
+    greeting, pid, is_main = lab.start(One, made(greet).name, "you").result(200)
     assert greeting == "hello you"
     assert pid != os.getpid()
     assert is_main
@@ -88,9 +88,9 @@ def test_a_lab_says_where_activities_run_unless_they_say_it_themselves():
 
     name = made(pid_of_either, executor=None).name
     with Lab(":memory:", activity_threads=2, activity_executor="processes") as lab:
-        assert lab.start(One, name).result(30) != os.getpid()
+        assert lab.start(One, name).result(200) != os.getpid()
         made(pid_of_either, executor="threads")
-        assert lab.start(One, name).result(30) == os.getpid()
+        assert lab.start(One, name).result(200) == os.getpid()
 
 
 def test_an_executor_that_there_is_none_of_is_refused_in_one_line():
@@ -150,7 +150,7 @@ ENDS = [
 @pytest.mark.parametrize(("function", "reason"), ENDS, ids=[function.__name__[1:] for function, _ in ENDS])
 def test_f4_whatever_ends_it_is_the_reason_of_its_failure_and_no_timeout(lab, function, reason):
     execution = lab.start(OneFailure, made(function).name)
-    found = execution.result(30)  # its timeout is 300 s
+    found = execution.result(200)  # its timeout is 300 s
     assert re.match(reason, found), found
     ends = [event.type for event in execution.history() if event.type.startswith("ActivityTask")]
     assert ends == ["ActivityTaskScheduled", "ActivityTaskStarted", "ActivityTaskFailed"]
@@ -168,7 +168,7 @@ def test_one_that_is_killed_from_outside_fails_at_once_and_is_tried_again(lab, t
     execution = lab.start(One, made(waits_once, retry=1).name, str(path))
     pid = pid_in(path)
     os.kill(pid, signal.SIGKILL)
-    assert execution.result(30) == "second attempt"
+    assert execution.result(200) == "second attempt"
     failed = next(event for event in execution.history() if event.type == "ActivityTaskFailed")
     assert f"the process {pid} of activity-processes.waits_once-1 was killed by SIGKILL" in failed.attributes["reason"]
 
@@ -178,7 +178,7 @@ def test_an_exception_comes_back_with_its_traceback(lab):
         return 1 / 0
 
     execution = lab.start(OneFailure, made(divides).name)
-    assert execution.result(30) == "ZeroDivisionError: division by zero"
+    assert execution.result(200) == "ZeroDivisionError: division by zero"
     failed = next(event for event in execution.history() if event.type == "ActivityTaskFailed")
     details = json.loads(failed.attributes["details"])
     assert details["error_type"] == "builtins.ZeroDivisionError"
@@ -360,7 +360,7 @@ def test_what_it_and_its_programs_print_comes_out_here(lab, capsys):
         subprocess.run(["echo", "from a program"], check=True)
         logging.getLogger("processes.test").warning("from a log")
 
-    lab.start(One, made(speaks).name).result(30)
+    lab.start(One, made(speaks).name).result(200)
     out, err = capsys.readouterr()
     assert out.splitlines() == ["from Python", "from below: é", "from a program"]
     assert err.splitlines()[0] == "to stderr"
@@ -371,7 +371,7 @@ def test_what_it_printed_before_it_crashed_is_not_lost(lab, capsys):
         print("last words")
         os.kill(os.getpid(), signal.SIGKILL)
 
-    assert "SIGKILL" in lab.start(OneFailure, made(prints_and_dies).name).result(30)
+    assert "SIGKILL" in lab.start(OneFailure, made(prints_and_dies).name).result(200)
     assert capsys.readouterr().out == "last words\n"
 
 
@@ -389,7 +389,7 @@ def test_its_heartbeats_are_seen_here(lab, tmp_path):
     found = until(lambda: [a for a in execution.progress().activities if a.progress == 0.999])
     assert found[0].details == {"step": 999}
     gate.touch()
-    assert execution.result(30) == "activity-processes.reports-1"
+    assert execution.result(200) == "activity-processes.reports-1"
 
 
 def test_it_keeps_objects_in_the_storage_of_its_lab(lab):
@@ -406,7 +406,7 @@ def test_it_keeps_objects_in_the_storage_of_its_lab(lab):
             current_storage().at("no/bucket//at all")
         return [objects.get("notes/given").decode("latin-1"), objects.keys("notes/")]
 
-    assert lab.start(One, made(keeps).name).result(30) == ["\x00given", ["notes/given", "notes/made"]]
+    assert lab.start(One, made(keeps).name).result(200) == ["\x00given", ["notes/given", "notes/made"]]
     assert lab.storage.default.get("notes/made") == b"\xffmade"
 
 
@@ -415,14 +415,14 @@ def test_large_inputs_and_results_pass(lab):
         return {"back": text}
 
     text = "é" * 5000
-    assert lab.start(One, made(echoes).name, text).result(30) == {"back": text}
+    assert lab.start(One, made(echoes).name, text).result(200) == {"back": text}
 
 
 def test_a_result_that_json_cannot_hold_fails_as_in_a_thread(lab):
     def gives_an_object():
         return {"x": object()}
 
-    reason = lab.start(OneFailure, made(gives_an_object).name).result(30)
+    reason = lab.start(OneFailure, made(gives_an_object).name).result(200)
     assert reason.startswith("EncodingError: the result of processes.gives_an_object can't be recorded")
 
 
@@ -454,7 +454,7 @@ def test_many_run_at_once_and_leave_nothing_open(tmp_path, tasks):
     made(small)
     children = set(psutil.Process().children())  # another test may have left its fork server
     with Lab(":memory:", activity_threads=8) as lab:
-        lab.start(One, "processes.small", 0).result(30)
+        lab.start(One, "processes.small", 0).result(200)
         before = psutil.Process().num_fds()
         assert lab.start(Many).result(60) == list(range(1, tasks + 1))
         until(lambda: psutil.Process().num_fds() <= before)
@@ -465,7 +465,7 @@ def test_the_engine_of_the_lab_refuses_to_work_in_it(lab):
     def uses_the_lab():
         return lab.domains()
 
-    reason = lab.start(OneFailure, made(uses_the_lab).name).result(30)
+    reason = lab.start(OneFailure, made(uses_the_lab).name).result(200)
     assert "forked" in reason
 
 
