@@ -6,9 +6,10 @@ kind of its column, whatever command made the table.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from simpleflow_lab.commands.executions import ListedExecutions
@@ -16,6 +17,7 @@ from simpleflow_lab.commands.inspection import AnyExecution, ExecutionInfo, Exec
 from simpleflow_lab.commands.records import ListingRecord, Record
 from simpleflow_lab.data.codec import canonical, parse
 from simpleflow_lab.data.pandas_library import pd
+from simpleflow_lab.notebook.columns_read_most import LOOKS, Look
 from simpleflow_lab.views import html
 from simpleflow_lab.views.attempts import Attempt
 from simpleflow_lab.views.combined_tables import IDS
@@ -65,21 +67,26 @@ def table_of_listing(listing: Listing) -> Table:
     return Table(listing_table(listing), listing.headers, listing_html(listing))
 
 
-def table_of_frame(
-    frame: pd.DataFrame, shown: Mapping[str, Kind], shorten: Mapping[str, Callable[[str], str]] | None = None
-) -> Table:
-    """A frame as a table that shows these columns, by their kinds. `shorten` makes the texts of a column shorter. Of
-    tasks that are too many to be shown those that failed come first."""
+def table_of_frame(frame: pd.DataFrame, look: Look) -> Table:
+    """A frame as a table that shows these columns, by their kinds. Of tasks that are too many to be shown those that
+    failed come first."""
+    shown = {**look.columns, **{name: kind for name, kind in look.if_any.items() if _has_any(frame, name)}}
     whole, frame = frame, failed_rows_first(frame, limit=html.MAX_ROWS)
-    columns = {name: frame[name].tolist() for name in shown}
-    for name, function in (shorten or {}).items():
-        columns[name] = [function(text) if isinstance(text, str) else text for text in columns[name]]
-    columns = {name: [None if _is_missing(value) else value for value in column] for name, column in columns.items()}
+    columns = [_shown_values(frame[name], look.cells.get(name)) for name in shown]
     listing = Listing(
-        columns={name.replace("_", " "): kind for name, kind in shown.items()},
-        rows=list(zip(*columns.values(), strict=True)),
+        columns={look.titles.get(name, name.replace("_", " ")): kind for name, kind in shown.items()},
+        rows=list(zip(*columns, strict=True)),
     )
-    return Table(whole, list(shown), listing_html(listing))
+    return Table(whole, list(shown), listing_html(listing, ends=look.leaves_out_the_middle))
+
+
+def _has_any(frame: pd.DataFrame, name: str) -> bool:
+    return name in frame.columns and bool(frame[name].notna().any())
+
+
+def _shown_values(column: pd.Series[Any], of: Callable[[Any], Any] | None) -> list[Any]:
+    values = (None if _is_missing(value) else value for value in column.tolist())
+    return [value if value is None or of is None else of(value) for value in values]
 
 
 def _is_missing(value: Any) -> bool:
@@ -122,7 +129,7 @@ _EXECUTIONS: Final = {
     "workflow_id": Kind.TEXT,
     "workflow_type": Kind.TEXT,
     "version": Kind.TEXT,
-    "status": Kind.TEXT,
+    "status": Kind.STATE,
     "started": Kind.TIME,
     "duration": Kind.SECONDS,
 }
@@ -156,7 +163,7 @@ def _table_of_executions(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
         kinds["waits_for"] = Kind.TEXT
     if whole["forked_from"].notna().any():
         kinds["forked_from"] = Kind.TEXT
-    return table_of_frame(rows, kinds)
+    return table_of_frame(rows, Look(columns=kinds))
 
 
 def _tables_in_full(
@@ -212,30 +219,35 @@ def table_of_all_tasks(execution: AnyExecution) -> Table:
 
 def _table_of_tasks(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
     shown = {**_TASKS, "reason": Kind.TEXT} if whole["reason"].notna().any() else _TASKS
-    return table_of_frame(rows, shown, {"input": _arguments})
+    return table_of_frame(rows, Look(columns=shown, cells={"input": _arguments}))
 
 
 def own_html(frame: pd.DataFrame) -> str | None:
-    """The HTML of a table of tasks or of executions, or of some rows of one, with the columns that are read most; of
-    tasks that are too many to be shown with what failed first. `None` for any other frame, and for one that has a
-    column of somebody else's, which is to be seen."""
-    shown = _columns_read_most(frame)
-    if shown is None:
+    """The HTML of a table of ours, or of some rows of one, with the columns that are read most; of tasks that are too
+    many to be shown with what failed first. `None` for any other frame, and for one that has a column of somebody
+    else's, which is to be seen."""
+    look = _look_of(frame)
+    if look is None:
         return None
-    table = table_of_frame(frame, shown, {"input": _arguments} if "input" in shown else {})
+    table = table_of_frame(frame, look)
+    if len(table._shown) == len(frame.columns):
+        return table._repr_html_()
     number = count(len(frame.columns), "column")
-    return f"{table._repr_html_()}{html.quiet(f'{len(shown)} of {number}; .columns names them')}"
+    return f"{table._repr_html_()}{html.quiet(f'{len(table._shown)} of {number}; .columns names them')}"
 
 
-def _columns_read_most(frame: pd.DataFrame) -> dict[str, Kind] | None:
+def _look_of(frame: pd.DataFrame) -> Look | None:
     names, kind = set(frame.columns), frame.attrs.get(OURS)
+    ids = {IDS[0]: Kind.TEXT} if IDS[0] in names else {}
     if kind == TASKS_TABLE and {*_TASKS, "reason"} <= names <= {*Attempt._fields, *IDS, IN_CHILD}:
-        ids: dict[str, Kind] = {name: Kind.TEXT for name in (IDS[0], IN_CHILD) if name in names}
-        return {**ids, **_TASKS, "reason": Kind.TEXT}
-    # Times in another zone are shown as pandas does: a cell of ours has them in UTC.
-    if kind == EXECUTIONS_TABLE and names == set(EXECUTION_COLUMNS) and str(frame["started"].dtype).endswith("UTC]"):
-        return {**_EXECUTIONS, "forked_from": Kind.TEXT} if frame["forked_from"].notna().any() else _EXECUTIONS
-    return None
+        columns = {**ids, **_TASKS, "reason": Kind.TEXT}
+        return Look(columns=columns, if_any={IN_CHILD: Kind.TEXT}, cells={"input": _arguments})
+    if kind == EXECUTIONS_TABLE and names == set(EXECUTION_COLUMNS):
+        return Look(columns=_EXECUTIONS, if_any={"forked_from": Kind.TEXT})
+    look = LOOKS.get(kind) if isinstance(kind, str) else None
+    if look is None or not look.of(names):
+        return None
+    return dataclasses.replace(look, columns={**ids, **look.columns})
 
 
 def _rows_of(frame: pd.DataFrame, tasks: Iterable[Attempt]) -> pd.DataFrame:
@@ -244,8 +256,10 @@ def _rows_of(frame: pd.DataFrame, tasks: Iterable[Attempt]) -> pd.DataFrame:
     return frame.set_index("scheduled_event_id", drop=False).loc[chosen].reset_index(drop=True)
 
 
-def _arguments(text: str) -> str:
+def _arguments(text: object) -> object:
     """The input of a task, without the frame that simpleflow puts around it where that is empty."""
+    if not isinstance(text, str):
+        return text
     try:
         value = described(parse(text))
     except ValueError:

@@ -9,7 +9,7 @@ from simpleflow_lab.data.numpy_library import np
 from simpleflow_lab.data.pandas_library import pd
 from simpleflow_lab.views.attempts import FAILURES, TASKS, Attempt, AttemptColumns
 from simpleflow_lab.views.formatting import well_formed
-from simpleflow_lab.views.tables import attempts_table, texts
+from simpleflow_lab.views.tables import OURS, PROFILE_TABLE, attempts_table, texts
 
 IDS: Final = ("workflow_id", "workflow_run_id")
 """The columns that stand before those of the table of one execution. Of a child, `run_id` is its own."""
@@ -94,4 +94,5 @@ def profile_of_many(tasks: pd.DataFrame, seconds: float) -> pd.DataFrame:
         }
     ).reset_index()
     table["kind"], table["name"] = texts(list(table["kind"])), texts(list(table["name"]))
+    table.attrs = {OURS: PROFILE_TABLE}
     return table.sort_values("total_running", ascending=False, kind="stable", ignore_index=True)

@@ -13,7 +13,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.critical_path import critical_path
 from simpleflow_lab.views.earlier_runs import parts_of, words_of
 from simpleflow_lab.views.explanation_lines import COMPARED, DIVERGENCE, STATUS, TIME, ExplanationLine
-from simpleflow_lab.views.formatting import count, duration, shortened
+from simpleflow_lab.views.formatting import count, duration, readable, shortened
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.reused_tasks import REUSED
@@ -97,7 +97,8 @@ def _divergence(
     """The first task that is not the same in both, and how many there are."""
     inputs = [execution_summary(each).input for each in (a, b)]
     if not same_value(*inputs):
-        what = f"their inputs differ: {shortened(inputs[0], 100)}, the other {shortened(inputs[1], 100)}"
+        shown = [shortened(readable(each or ""), 100) for each in inputs]
+        what = f"their inputs differ: {shown[0]}, the other {shown[1]}"
         yield ExplanationLine.of(DIVERGENCE, what)
     found = [(difference, why) for difference in differences if (why := _why(difference))]
     if found:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from simpleflow_lab.data.pandas_library import pd
-from simpleflow_lab.views.tables import Column, frame, integers, numbers, optional_flags, texts
+from simpleflow_lab.views.tables import DIFFERENCES_TABLE, Column, frame, integers, numbers, optional_flags, texts
 from simpleflow_lab.views.task_differences import TaskDifference
 
 _DIFFERENCES: Final[dict[str, Column]] = {
@@ -35,4 +35,4 @@ def differences_table(differences: Sequence[TaskDifference]) -> pd.DataFrame:
     `attempts_a attempts_b` (`int64`), `waiting_a waiting_b running_a running_b longer` (`float64`, seconds; `NaN` where
     the task is not there), `same_input same_result` (`boolean`).
     """
-    return frame(_DIFFERENCES, differences)
+    return frame(_DIFFERENCES, differences, DIFFERENCES_TABLE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from typing import Any, Final
 
 from simpleflow_lab.data.references import NOT_FOR_UPSTREAM, describe, is_reference
@@ -31,13 +32,41 @@ def well_formed(value: Any) -> str | None:
 
 
 def bounded(value: Any, limit: int = VALUE_LIMIT) -> str:
-    """At most `limit` characters of it, and how many were left out; of a large field, where it is."""
+    """At most `limit` characters of it, and how many were left out; of a large field, where it is, and of a JSON text
+    its letters, `readable`."""
     text = well_formed(value) or ""
     if is_reference(text):
         text = describe(text)
-    if len(text) <= limit:
+    if len(text) <= limit and "\\u" not in text:
         return text
-    return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+    # A character takes twelve at most, as an escaped pair of surrogates; only as much as is shown is read.
+    read = _LONGEST_ESCAPE * (limit + 1)
+    shown = readable(text[:read])
+    if len(shown) <= limit:
+        return shown
+    return f"{shown[:limit]}… ({len(shown) - limit + len(text[read:]):,} more characters)"
+
+
+def readable(text: str) -> str:
+    """A recorded JSON text with the letters for which JSON's escapes stand: `\\u00fc` is `ü`. What can't be seen, and
+    what ASCII has, stays escaped; any other text is given as it is. It may be cut at its end."""
+    if "\\u" not in text or text[0] not in _BEGINS_JSON:
+        return text
+    return _ESCAPE.sub(_letter, text)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    if not escape["codes"]:
+        return escape[0]  # an escaped backslash, or another escape
+    letter = bytes.fromhex(escape["codes"].replace("\\u", "")).decode("utf-16-be", "replace")
+    return letter if letter != "\ufffd" and letter.isprintable() and not letter.isascii() else escape[0]
+
+
+_BEGINS_JSON: Final = frozenset('[{"')
+_LONGEST_ESCAPE: Final = len(r"\ud83d\ude00")
+_ESCAPE: Final = re.compile(
+    r"(?P<codes>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4})|\\."
+)
 
 
 def described(input: Any) -> Any:
@@ -122,10 +151,11 @@ def share(progress: Any) -> str:
 
 
 def utc_time(when: datetime.datetime | None) -> str:
-    """A time as `2026-11-23 14:05:06.789 UTC`; `–` for `None`."""
+    """A time as `2026-11-23 14:05:06.789 UTC`, one of another zone with its offset from UTC; `–` for `None`."""
     if when is None:
         return "–"
-    return f"{when.isoformat(' ', 'milliseconds').removesuffix('+00:00')} UTC"
+    text = when.isoformat(" ", "milliseconds")
+    return text if when.utcoffset() else f"{text.removesuffix('+00:00')} UTC"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -41,7 +41,8 @@ _MAX_LISTED: Final = 10
 # The class stands twice where JupyterLab's own rules for tables and lists must not win.
 STYLE: Final = Html("""<style>
 .sfl { color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, system-ui, sans-serif);
-  font-size: var(--jp-ui-font-size1, 13px); line-height: 1.45; max-width: 100%; }
+  font-size: var(--jp-ui-font-size1, 13px); line-height: 1.45; max-width: 100%;
+  overflow-wrap: break-word; }
 .sfl h3 { margin: 0 0 .3em; font-size: 1.2em; font-weight: 600; }
 .sfl .sfl-quiet { color: var(--jp-ui-font-color2, #777); }
 .sfl .sfl-badge { border: 1px solid; border-radius: 3px; padding: 0 .45em; font-size: .82em; font-weight: 600; }
@@ -68,11 +69,13 @@ STYLE: Final = Html("""<style>
   border-bottom: 1px solid var(--jp-border-color2, rgba(128,128,128,.3)); overflow-wrap: break-word; }
 .sfl th { font-weight: 600; white-space: nowrap; }
 .sfl.sfl .sfl-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.sfl.sfl .sfl-state { white-space: nowrap; }
+.sfl.sfl :is(.sfl-state, .sfl-word) { white-space: nowrap; }
 @media print { .sfl table { font-size: .78em; } .sfl.sfl th { white-space: normal; }
   .sfl.sfl :is(th, td) { max-width: none; padding: .25em .4em; }
-  .sfl.sfl td:not(.sfl-number) { min-width: 6em; overflow-wrap: anywhere; } }
+  .sfl.sfl td:not(.sfl-number) { min-width: 6em; overflow-wrap: anywhere; }
+  .sfl.sfl .sfl-word { white-space: normal; } }
 .sfl .sfl-value { min-width: 11em; }
+@media screen { .sfl .sfl-long { min-width: 20em; } }
 </style>""")
 
 
@@ -123,11 +126,17 @@ def task_rows(
     return piece(_task_table(attempts[:limit]), _more(len(attempts) - limit, "attempt"))
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int = MAX_ROWS) -> Html:
-    """Any table, a `Listing` for one, as an HTML table of at most `limit` rows. Cells are plain values."""
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, limit: int = MAX_ROWS, ends: bool = False) -> Html:
+    """Any table, a `Listing` for one, as an HTML table of at most `limit` rows: the first, or with `ends` as many of
+    the first as of the last. Cells are plain values."""
     found = list(rows)
-    body = (_ROW.format(_EMPTY.join(_cell(value) for value in row)) for row in found[:limit])
-    return piece(_table((escape(header, LABEL_LIMIT) for header in headers), body), _more(len(found) - limit, "row"))
+    first = found[: limit // 2] if ends and len(found) > limit else found[:limit]
+    last = found[len(first) - limit :] if len(first) < min(limit, len(found)) else []
+    body = [_row(row) for row in first]
+    if last:
+        body += [_LEFT_OUT.format(len(headers), count(len(found) - limit, "more row")), *(_row(row) for row in last)]
+    more = _EMPTY if last else _more(len(found) - limit, "row")
+    return piece(_table((escape(header, LABEL_LIMIT) for header in headers), body), more)
 
 
 def explanation_html(lines: Iterable[ExplanationLine]) -> Html:
@@ -160,6 +169,7 @@ def quiet(text: str) -> Html:
 
 _EMPTY: Final = Html("")
 _ROW: Final = Html("<tr>{}</tr>")
+_LEFT_OUT: Final = Html('<tr><td colspan="{}" class="sfl-quiet">… {}</td></tr>')
 _ITEM: Final = Html("<li>{}</li>")
 _STATE: Final = Html('<td class="sfl-state">{}</td>')
 
@@ -309,7 +319,7 @@ def _task_table(attempts: Sequence[Attempt]) -> Html:
 
 
 _TASK_ROW: Final = Html(
-    '<tr><td class="sfl-value">{id}</td><td class="sfl-number">{attempt}</td>'
+    '<tr>{id}<td class="sfl-number">{attempt}</td>'
     '<td class="sfl-state" style="color: {colour}">{glyph} {word}{flag}</td><td class="sfl-number">{scheduled}</td>'
     '<td class="sfl-number">{waiting}</td><td class="sfl-number">{running}</td><td class="sfl-state">{worker}</td>'
     '<td class="sfl-value">{input}</td><td class="sfl-value">{outcome}</td></tr>'
@@ -322,7 +332,7 @@ def _task_row(attempt: Attempt) -> Html:
         attempt.result if attempt.result is not None else attempt.reason or attempt.timeout_type or attempt.details
     )
     return _TASK_ROW.format(
-        id=shortened(attempt.id),
+        id=_text_cell(shortened(attempt.id)),
         attempt=attempt.attempt,
         colour=of.colour,
         glyph=of.glyph,
@@ -345,7 +355,24 @@ def _table(headers: Iterable[str], rows: Iterable[Html]) -> Html:
 
 
 _NUMBER: Final = Html('<td class="sfl-number">{}</td>')
-_CELL: Final = Html("<td>{}</td>")
+_CELL: Final = Html('<td class="sfl-text">{}</td>')
+_WORD: Final = Html('<td class="sfl-word">{}</td>')
+_LONG_WORD: Final = Html('<td class="sfl-long">{}</td>')
+_WORD_LENGTH: Final = 48
+"""Characters of an id, say, that stands on one line: a browser would break it at each hyphen."""
+
+
+def _row(values: Sequence[Any]) -> Html:
+    return _ROW.format(_EMPTY.join(_cell(value) for value in values))
+
+
+def _text_cell(text: str) -> Html:
+    if _SPACE.search(text):
+        return _CELL.format(text)
+    return (_WORD if len(text) <= _WORD_LENGTH else _LONG_WORD).format(text)
+
+
+_SPACE: Final = re.compile(r"\s")
 
 
 def _cell(value: Any) -> Html:
@@ -361,7 +388,7 @@ def _cell(value: Any) -> Html:
         case int():
             return _NUMBER.format(value)
         case _:
-            return _CELL.format(bounded(value, HOVER_LIMIT))
+            return _text_cell(bounded(value, HOVER_LIMIT))
 
 
 def _more(number: int, noun: str) -> Html:

@@ -63,13 +63,13 @@ class ListingView(Sequence[Item]):
         return listing_html(self.listing()) if self._items else html.quiet(self._nothing)
 
 
-def listing_html(listing: Listing) -> str:
-    """A listing as an HTML table."""
+def listing_html(listing: Listing, *, ends: bool = False) -> str:
+    """A listing as an HTML table. Of too many rows it has the first, with `ends` the first and the last."""
     from simpleflow_lab.views import html
 
     kinds = listing.columns.values()
     rows = ([_cell(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows)
-    return html.table(listing.headers, rows)
+    return html.table(listing.headers, rows, ends=ends)
 
 
 def _cell(kind: Kind, value: Any) -> Any:
@@ -81,8 +81,8 @@ def _cell(kind: Kind, value: Any) -> Any:
             of = STATUSES.get(value) or style_of(value)
             return Unbroken(f"{of.glyph} {of.word}")
         case Kind.SECONDS:
-            return duration(value)
+            return Unbroken(duration(value))
         case Kind.PERCENTAGE:
-            return f"{value:.1f} %"
+            return Unbroken(f"{value:.1f} %")
         case _:
             return value

@@ -12,6 +12,8 @@ from simpleflow_lab.views.critical_path import Segment, critical_path
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.slack import slack
 from simpleflow_lab.views.tables import (
+    CRITICAL_PATH_TABLE,
+    SLACK_TABLE,
     Column,
     flags,
     frame,
@@ -63,7 +65,9 @@ def critical_path_table(history: History | FoldedHistory, *, until: datetime.dat
     path = critical_path(history, until=until)
     whole = path.seconds()
     columns = {**_SEGMENTS, "percentage": numbers}
-    return frame(columns, [(*segment, percentage(segment.seconds, whole)) for segment in path.segments])
+    return frame(
+        columns, [(*segment, percentage(segment.seconds, whole)) for segment in path.segments], CRITICAL_PATH_TABLE
+    )
 
 
 def slack_table(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> pd.DataFrame:
@@ -93,4 +97,4 @@ def slack_table(history: History | FoldedHistory, *, until: datetime.datetime | 
         for attempt in folded.attempts
         if attempt.kind in TASKS
     ]
-    return frame(_SLACK, rows).sort_values("slack", kind="stable", ignore_index=True)
+    return frame(_SLACK, rows, SLACK_TABLE).sort_values("slack", kind="stable", ignore_index=True)

@@ -19,7 +19,7 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import FAILURES, TASKS
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.summary import execution_duration
-from simpleflow_lab.views.tables import Column, frame, integers, numbers, texts
+from simpleflow_lab.views.tables import PROFILE_TABLE, Column, frame, integers, numbers, texts
 from simpleflow_lab.views.workflow_listings import percentage
 
 _PROFILE: Final[dict[str, Column]] = {
@@ -60,7 +60,7 @@ def profile_table(history: History | FoldedHistory, *, until: datetime.datetime 
         if key[0] in TASKS
     ]
     rows.sort(key=operator.itemgetter(list(_PROFILE).index("total_running")), reverse=True)
-    return frame(_PROFILE, rows)
+    return frame(_PROFILE, rows, PROFILE_TABLE)
 
 
 def _statistics(

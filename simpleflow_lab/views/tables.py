@@ -93,10 +93,27 @@ Column = Callable[[Any], "pd.Series[Any]"]
 """Makes a column of a sequence of values."""
 
 
-def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """A frame of these columns, from rows of as many values."""
+OURS: Final = "simpleflow_lab"
+"""The name in a frame's `attrs` of what it is a table of: one of the names below."""
+TASKS_TABLE: Final = "tasks"
+EXECUTIONS_TABLE: Final = "executions"
+EVENTS_TABLE: Final = "events"
+POINT_EVENTS_TABLE: Final = "point events"
+DECISIONS_TABLE: Final = "decisions"
+PROFILE_TABLE: Final = "profile"
+CRITICAL_PATH_TABLE: Final = "critical path"
+SLACK_TABLE: Final = "slack"
+TIME_SPENT_TABLE: Final = "time spent"
+DIFFERENCES_TABLE: Final = "differences"
+
+
+def frame(columns: Mapping[str, Column], rows: Sequence[tuple[Any, ...]], table: str = "") -> pd.DataFrame:
+    """A frame of these columns, from rows of as many values. `table` says in its `attrs` which of our tables it is."""
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
-    return frame_of_columns(columns, values)
+    made = frame_of_columns(columns, values)
+    if table:
+        made.attrs[OURS] = table
+    return made
 
 
 def frame_of_columns(columns: Mapping[str, Column], values: Iterable[Sequence[Any] | Times]) -> pd.DataFrame:
@@ -187,14 +204,8 @@ def attempts_table(attempts: AttemptColumns) -> pd.DataFrame:
     return table
 
 
-OURS: Final = "simpleflow_lab"
-"""The name in a frame's `attrs` of what it is a table of."""
 IN_CHILD: Final = "in_child"
 """The column with the workflow id of the child in which a task failed."""
-TASKS_TABLE: Final = "tasks"
-"""What is said there of a table of tasks."""
-EXECUTIONS_TABLE: Final = "executions"
-"""And of a table of executions."""
 
 
 def failed_rows_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame:
@@ -221,7 +232,7 @@ def unhandled_failures(history: History | FoldedHistory, below: Sequence[tuple[s
     folded = fold_history(history)
     is_open = bool(folded.history) and folded.history.close_status is None
     own = list(filter(_has_failed, folded.attempts)) if is_open else folded.unhandled
-    table = frame(_ATTEMPT, [*own, *(attempt for _, attempt in below)])
+    table = frame(_ATTEMPT, [*own, *(attempt for _, attempt in below)], TASKS_TABLE)
     table[IN_CHILD] = texts([*([None] * len(own)), *(well_formed(child) for child, _ in below)])
     return table
 
@@ -244,7 +255,7 @@ def point_events_table(history: History | FoldedHistory) -> pd.DataFrame:
         "text": texts,
         "event_id": integers,
     }
-    return frame(columns, fold_history(history).point_events)
+    return frame(columns, fold_history(history).point_events, POINT_EVENTS_TABLE)
 
 
 def events_table(history: History) -> pd.DataFrame:
@@ -282,7 +293,7 @@ def events_table(history: History) -> pd.DataFrame:
                 dict(event.attributes),
             )
         )
-    return frame(columns, rows)
+    return frame(columns, rows, EVENTS_TABLE)
 
 
 def decisions_table(history: History | FoldedHistory, *, until: datetime.datetime | None = None) -> pd.DataFrame:
@@ -309,7 +320,7 @@ def decisions_table(history: History | FoldedHistory, *, until: datetime.datetim
         "closed_event_id": optional_integers,
     }
     rows = [task._replace(kinds=_kinds(task.kinds)) for task in fold_history(history, until=until).decision_tasks]  # type: ignore[arg-type]
-    return frame(columns, rows)
+    return frame(columns, rows, DECISIONS_TABLE)
 
 
 def _kinds(kinds: Mapping[str, int]) -> str:
@@ -343,9 +354,7 @@ def executions_table(
     (`datetime64[ms, UTC]`), `duration` (`float64`, seconds; of an open one up to `until`, else `NaN`), `tags` (a
     tuple), `parent` (text: workflow id), `cancel_requested` (`bool`), `forked_from` (text: run id).
     """
-    table = frame(_EXECUTION, [_execution(info, until) for info in execution_infos])
-    table.attrs[OURS] = EXECUTIONS_TABLE
-    return table
+    return frame(_EXECUTION, [_execution(info, until) for info in execution_infos], EXECUTIONS_TABLE)
 
 
 def _execution(info: Mapping[str, Any], until: datetime.datetime | None) -> tuple[Any, ...]:

@@ -1,7 +1,8 @@
 """Listings as tables of text.
 
 Values come from histories, and a history may come from anybody. So a character that can't be seen is written as Python
-writes it (`\\x1b`, `\\u202e`), and a row takes one line. `raw` leaves that out.
+writes it (`\\x1b`, `\\u202e`), and a row takes one line; letters that a recorded JSON text has as escapes are shown.
+`raw` leaves that out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 
+from simpleflow_lab.views.formatting import readable
 from simpleflow_lab.views.listings import Kind, Listing, plain
 
 
@@ -70,7 +72,7 @@ def shown_cell(kind: Kind, value: Any, raw: bool) -> str:
         return ""
     if isinstance(value, int | float):
         return f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text_cell(kind, value, raw)
+    return text_cell(kind, value if raw or kind is Kind.JSON else readable(plain(value)), raw)
 
 
 def text_cell(kind: Kind, value: Any, raw: bool) -> str:

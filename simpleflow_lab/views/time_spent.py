@@ -28,7 +28,7 @@ from simpleflow_lab.views.markup import escape
 from simpleflow_lab.views.plotly_library import go
 from simpleflow_lab.views.style import style_of
 from simpleflow_lab.views.summary import execution_summary
-from simpleflow_lab.views.tables import Column, frame, numbers, texts
+from simpleflow_lab.views.tables import TIME_SPENT_TABLE, Column, frame, numbers, texts
 from simpleflow_lab.views.workflow_listings import percentage
 
 RUNNING: Final = "running"
@@ -98,7 +98,7 @@ def time_spent_table(history: History | FoldedHistory, *, until: datetime.dateti
 
     Columns: `part` (text), `seconds` (`float64`), `percentage` (`float64`, of the time of the execution).
     """
-    return frame(_SPENT, time_spent(history, until=until))
+    return frame(_SPENT, time_spent(history, until=until), TIME_SPENT_TABLE)
 
 
 def _spans(folded: FoldedHistory, end: float) -> Iterable[tuple[str, list[Span]]]:

@@ -25,6 +25,25 @@ ON_SEVERAL_LINES = """() => [...document.querySelectorAll("td")].flatMap(cell =>
   })"""
 
 
+ON_ONE_LINE = """() => [...document.querySelectorAll("td:first-child")].every(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return range.getClientRects().length === 1;
+  })"""
+
+
+def test_an_id_is_not_broken_at_its_hyphens_but_on_paper() -> None:
+    columns = {"id": Kind.TEXT, "time": Kind.SECONDS, "input": Kind.TEXT, "result": Kind.TEXT}
+    rows = [("activity-shop.prices.fetch-17", 0.087, "words " * 30, "words " * 30)] * 2
+    with Chromium() as chromium:
+        page = chromium.blank()
+        page.set_viewport_size({"width": 400, "height": 600})
+        page.set_content(listing_html(Listing(columns=columns, rows=rows)))
+        assert page.evaluate(ON_ONE_LINE)
+        page.emulate_media(media="print")
+        assert not page.evaluate(ON_ONE_LINE)
+
+
 def test_no_word_is_broken_but_one_that_is_longer_than_a_column() -> None:
     columns = {"kind": Kind.TEXT, "status": Kind.STATE, "since": Kind.TIME, "error": Kind.TEXT, "types": Kind.TEXT}
     since = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)

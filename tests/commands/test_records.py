@@ -79,7 +79,7 @@ def test_a_listing_is_a_table_in_a_notebook() -> None:
     shown = cell_value(NewListing())
     assert (shown["waited"].dtype, shown["waited"][0]) == ("float64", 61.5)
     for cell in ("&lt;a&gt;", "1 min 2 s", "12.5 %", "–"):
-        assert f"<td>{cell}</td>" in shown._repr_html_()
+        assert f">{cell}</td>" in shown._repr_html_()
     for state in ("✗ failed", "✓ COMPLETED"):  # never on two lines
         assert f'<td class="sfl-state">{state}</td>' in shown._repr_html_()
 

@@ -17,7 +17,9 @@ from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
 from simpleflow_lab import Execution, History, Lab, RecordedExecution
 from simpleflow_lab.commands.command_specs import describe
 from simpleflow_lab.exceptions import WorkflowExecutionFailed
+from simpleflow_lab.views.combined_tables import Part, combined
 from simpleflow_lab.views.workflow_listings import workflow_profile
+from tests.views.story import eventful
 from tests.views.test_tables import many
 
 pytestmark = pytest.mark.slow
@@ -548,7 +550,7 @@ def test_a_long_table_of_tasks_shows_what_failed_first_and_stays_a_plain_frame(
     assert shown(frame).index("✗ failed") < shown(frame).index("✓ completed")
     assert "and 150 more rows" in shown(frame)
     assert "✗ failed" not in shown(frame.head(60))
-    assert "<td>a-199</td>" in shown(frame.tail(3))
+    assert ">a-199</td>" in shown(frame.tail(3))
     assert shown(pd.DataFrame({"a": range(99)})) == pd.DataFrame({"a": range(99)})._repr_html_()
     table = magic(shell, f"workflow.tasks --file {file}")
     assert table["id"].tolist() == frame["id"].tolist()
@@ -567,15 +569,50 @@ def test_tables_of_tasks_and_executions_show_what_is_read_most_in_a_cell(defined
         assert type(frame) is pd.DataFrame
         assert re.search(rf"\b\d+ of {len(frame.columns)} columns; \.columns names them", shown(frame))
     assert "<th>workflow id</th>" in shown(many_tasks)
-    assert "<td>an-id-with-hyphens</td>" in shown(executions)
+    assert '<td class="sfl-word">an-id-with-hyphens</td>' in shown(executions)
     assert "run id" not in shown(executions)
-    # What somebody chose, added or asked for otherwise is shown as pandas shows it.
-    chosen = (tasks[["id", "state"]], tasks.assign(mine=1), executions.drop(columns="tags"))
-    for frame in (*chosen, lab.executions(timezone="Asia/Tokyo")):
+    assert re.search(r"\d\d:\d\d:\d\d\.\d{3}\+09:00<", shown(lab.executions(timezone="Asia/Tokyo")))
+    # What somebody chose or added is shown as pandas shows it.
+    for frame in (tasks[["id", "state"]], tasks.assign(mine=1), executions.drop(columns="tags")):
         assert shown(frame) == frame._repr_html_()
     with pd.option_context("display.max_columns", None):
         assert shown(tasks) == tasks._repr_html_()
         assert "depends_on" in shown(tasks)
+
+
+TABLES = ("events", "decisions", "point_events", "profile", "critical_path", "slack", "time_spent")
+IN_WORDS = re.compile(r'class="(?:sfl-state|sfl-number)">(?:\d[\d.]* (?:m?s|min)\b|– |\d+)')
+
+
+@pytest.mark.parametrize("name", [*TABLES, "unhandled_failures", "differences"])
+def test_every_table_of_ours_says_durations_in_words_and_stays_a_plain_frame(
+    shell: InteractiveShell, name: str
+) -> None:
+    shown = shell.display_formatter.formatters["text/html"]
+    recorded, empty = RecordedExecution(eventful()), RecordedExecution(History([]))
+    if name == "differences":
+        frames = [recorded.compare(RecordedExecution(many(3, failed=1))).tasks(), recorded.compare(recorded).tasks()]
+    else:
+        frames = [getattr(each, name)() for each in (recorded, empty)]
+
+    for frame in frames:
+        assert type(frame) is pd.DataFrame
+        assert 'class="sfl mathjax_ignore' in shown(frame)
+    assert IN_WORDS.search(shown(frames[0]))
+    assert "NaN" not in shown(frames[0])
+    if name in TABLES[:-1]:  # the others are of one execution
+        many_runs = combined([Part("a-workflow", "a-run", frames[0])], frames[1])
+        assert "<th>workflow id</th>" in shown(many_runs)
+    without_one = frames[0].drop(columns=frames[0].columns[-1])
+    assert ("sfl" in shown(without_one)) is (name == "unhandled_failures")  # which is a table of tasks then
+
+
+def test_of_a_table_in_the_order_of_time_the_first_and_the_last_rows_are_shown(shell: InteractiveShell) -> None:
+    history = many(60, failed=1)
+    text = shell.display_formatter.formatters["text/html"](RecordedExecution(history).events())
+    left_out = len(history) - 50
+    assert f'<td colspan="6" class="sfl-quiet">… {left_out} more rows</td>' in text
+    assert [f">{number}</td>" in text for number in (1, 25, len(history) - 24, len(history))] == [True] * 4
 
 
 def test_the_columns_that_a_table_of_tasks_shows_can_be_asked_for(shell: InteractiveShell, tmp_path: Path) -> None:

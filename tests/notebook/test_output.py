@@ -155,7 +155,7 @@ def test_the_log_of_an_execution_shows_itself_and_is_a_command(kernel: Kernel) -
     assert value is not None
     assert command is not None
     assert value["text/plain"].endswith("stdout: done logged")
-    assert "<td>done logged</td>" in value["text/html"]
+    assert ">done logged</td>" in value["text/html"]
     assert command["text/plain"] == "<ExecutionLog: nothing was printed or logged>"
     refused = kernel.run("%simpleflow workflow.logs logged --follow")
     assert refused.stderr.startswith("UsageError: a cell shows what there is")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 
 import pytest
 
@@ -41,6 +42,29 @@ def test_unnoticed_failures_get_a_banner() -> None:
     assert "<li>a-9: failed: OSError: disk full</li>" in page
     assert "and 2 more failures" in page
     assert "unhandled" not in execution_html(eventful())
+
+
+LETTERS = [
+    (json.dumps("Zürich 漢字 😀"), '"Zürich 漢字 😀"'),
+    (json.dumps(["\u202e", "\x1b", "é", '"', "\\u00e9"]), r'["\u202e", "\u001b", "é", "\"", "\\u00e9"]'),
+    (r'"\ud83d and \u00', r'"\ud83d and \u00'),
+    (r'"\u003cb\u003e \u0022"', r'"\u003cb\u003e \u0022"'),
+    (r"C:\u00fc is no JSON", r"C:\u00fc is no JSON"),
+]
+
+
+@pytest.mark.parametrize(("recorded", "shown"), LETTERS)
+def test_of_a_recorded_json_text_the_letters_are_shown(recorded: str, shown: str) -> None:
+    assert bounded(recorded) == shown
+    story = Story(input=recorded)
+    story.end(result=recorded)
+    assert escape(shown) in execution_html(story.history())
+    cut = bounded(recorded, 8)
+    assert cut == (shown if len(shown) <= 8 else f"{shown[:8]}… ({len(shown) - 8} more characters)")
+
+
+def test_a_long_json_text_is_cut_behind_a_whole_letter() -> None:
+    assert re.fullmatch(r'"é😀é… \([\d,]+ more characters\)', bounded(json.dumps("é😀" * 30_000), 4))
 
 
 def test_warnings_to_the_author_get_a_banner() -> None:
