@@ -1,7 +1,8 @@
 """The dependency graph of an execution: a row for each task, and for each group of tasks of one name one row.
 
 Tasks of one kind and name that depend on the same rows share a row: a map of 500 is one, with counts, until it is
-opened. Rows stand below what they depend on, and further to the right; a line leads from each to what follows it.
+opened. A signal for which tasks were scheduled has a row, too. Rows stand below what they depend on, and further to the
+right; a line leads from each to what follows it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from simpleflow_lab.swf.history import History
 from simpleflow_lab.views.attempts import Attempt, is_failure, is_own_timer
 from simpleflow_lab.views.chart import Chart
 from simpleflow_lab.views.chart_head import INK, chart_layout, head_height
-from simpleflow_lab.views.critical_path import critical_path
+from simpleflow_lab.views.critical_path import SIGNAL_WAIT, critical_path
 from simpleflow_lab.views.formatting import count, duration, shortened
 from simpleflow_lab.views.gantt_words import bold, in_lines, kind_sign
 from simpleflow_lab.views.history_fold import FoldedHistory, fold_history
 from simpleflow_lab.views.lineage import Dependencies, dependencies_of
 from simpleflow_lab.views.markup import Html
 from simpleflow_lab.views.plotly_library import go
-from simpleflow_lab.views.style import Style, style_of
+from simpleflow_lab.views.style import POINT_EVENT_STYLES, Style, style_of
 from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.task_labels import task_label
 
@@ -39,13 +40,18 @@ _ROW: Final = 26
 _PATH_COLOUR: Final = "#c2408f"
 
 
+SIGNAL: Final = "signal"
+"""The kind of a row that is a signal."""
+
+
 @dataclass
 class Node:
-    """A row of the graph: one task, or several of one kind and name that depend on the same rows."""
+    """A row of the graph: one task, several of one kind and name that depend on the same rows, or a signal."""
 
     number: int
     """Its place, from above."""
     kind: str
+    """That of its attempts, or `SIGNAL`."""
     name: str
     depth: int
     """How many rows there are before it, on the longest way."""
@@ -93,6 +99,9 @@ def _nodes(folded: FoldedHistory, known: Dependencies, opened: Collection[str], 
             of_attempt[each].number: own in known.likely for each in known.before.get(own, ()) if each in of_attempt
         }
         node = of_id.get((attempt.kind, attempt.id))  # a later attempt of a task stands with the first
+        signal = known.signals.get(own)
+        if signal is not None and node is None:
+            before = {_signal_row(signal, before, nodes, rows, by_name=by_name).number: True}
         if node is None:
             key = (attempt.kind, name) if by_name else (attempt.kind, name, frozenset(before))
             if name in opened or attempt.id in opened:
@@ -110,6 +119,16 @@ def _nodes(folded: FoldedHistory, known: Dependencies, opened: Collection[str], 
     return rows
 
 
+def _signal_row(name: str, before: dict[int, bool], nodes: dict[Any, Node], rows: list[Node], *, by_name: bool) -> Node:
+    """The row of a signal for which the code waited after what these rows are."""
+    key = (SIGNAL, name) if by_name else (SIGNAL, name, frozenset(before))
+    if key not in nodes:
+        depth = max((rows[number].depth for number in before), default=-1) + 1
+        nodes[key] = Node(len(nodes), SIGNAL, name, depth, before=dict.fromkeys(before, True))
+        rows.append(nodes[key])
+    return nodes[key]
+
+
 def graph(
     history: History | FoldedHistory,
     *,
@@ -125,7 +144,8 @@ def graph(
     """
     folded = fold_history(history, until=until)
     nodes = nodes_of(folded, opened=_opened(folded, [open] if isinstance(open, str) else list(open)))
-    on_path = critical_path(folded).attempts()
+    path = critical_path(folded)
+    on_path: set[int | str] = {*path.attempts(), *(str(each.id) for each in path.segments if each.kind == SIGNAL_WAIT)}
     summary = execution_summary(folded)
     tasks = sum(node.tasks() for node in nodes)
     shown = f"{count(tasks, 'task')} in {count(len(nodes), 'row')}"
@@ -154,8 +174,8 @@ def _opened(folded: FoldedHistory, wanted: list[str]) -> set[str]:
     return found
 
 
-def _edges(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
-    paths = {node.number for node in nodes if any(each.scheduled_event_id in on_path for each in node.attempts)}
+def _edges(nodes: list[Node], on_path: Collection[int | str]) -> Iterator[go.Scatter]:
+    paths = {node.number for node in nodes if _is_on(node, on_path)}
     drawn: dict[tuple[str, str, str | None], tuple[list[float | None], list[float | None]]] = {}
     edges = [(nodes[number], node, likely) for node in nodes for number, likely in node.before.items()]
     for parent, child, likely in edges[:MAX_EDGES]:
@@ -168,6 +188,12 @@ def _edges(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
     for (name, colour, dash), (xs, ys) in drawn.items():
         line = {"color": colour, "width": 2 if colour == _PATH_COLOUR else 1.2, "dash": dash}
         yield go.Scatter(name=name, mode="lines", x=xs, y=ys, line=line, hoverinfo="skip")
+
+
+def _is_on(node: Node, path: Collection[int | str]) -> bool:
+    if node.kind == SIGNAL:
+        return node.name in path
+    return any(each.scheduled_event_id in path for each in node.attempts)
 
 
 def _label_places(nodes: list[Node]) -> list[int]:
@@ -183,7 +209,7 @@ def _label_places(nodes: list[Node]) -> list[int]:
     return [int(place) for place in places]
 
 
-def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]:
+def _points(nodes: list[Node], on_path: Collection[int | str]) -> Iterator[go.Scatter]:
     by_style: dict[Style, list[Node]] = {}
     places = _label_places(nodes)
     apart = [node for node in nodes if places[node.number] > node.depth]
@@ -200,7 +226,8 @@ def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]
             cliponaxis=False,
         )
     for node in nodes:
-        by_style.setdefault(style_of(node.worst()), []).append(node)
+        of = POINT_EVENT_STYLES[SIGNAL] if node.kind == SIGNAL else style_of(node.worst())
+        by_style.setdefault(of, []).append(node)
     for of, members in by_style.items():
         yield go.Scatter(
             name=of.word,
@@ -218,6 +245,8 @@ def _points(nodes: list[Node], on_path: Collection[int]) -> Iterator[go.Scatter]
 
 
 def _label(node: Node) -> Html:
+    if node.kind == SIGNAL:
+        return Html(" signal {}").format(shortened(node.name, 36))
     if node.tasks() == 1:
         first = node.attempts[0]
         label = task_label(first.id, None if node.kind == TIMER else first.name)
@@ -229,15 +258,15 @@ def _label(node: Node) -> Html:
     )
 
 
-def _hover(node: Node, on_path: Collection[int]) -> Html:
+def _hover(node: Node, on_path: Collection[int | str]) -> Html:
     running = [attempt.running for attempt in node.attempts if attempt.running is not None]
-    lines: list[str] = [bold(node.name)]
+    lines: list[str] = [bold(node.name)] + ([POINT_EVENT_STYLES[SIGNAL].word] if node.kind == SIGNAL else [])
     if node.tasks() == 1:
         lines.append(shortened(node.attempts[0].id))
     lines += [f"{number:,} {style_of(state).word}" for state, number in node.states().most_common()]
     if running:
         longest = max(running)
         lines.append(f"running {duration(sum(running))} in all, {duration(longest)} at most")
-    if any(each.scheduled_event_id in on_path for each in node.attempts):
+    if _is_on(node, on_path):
         lines.append("on the critical path")
     return in_lines(*lines)

@@ -92,6 +92,19 @@ class Crossing(Workflow):
         futures.wait(beside, self.submit(parse, parsed))
 
 
+class Approved(Workflow):
+    """Its last task waits for a person, and then for a timer."""
+
+    name = "graph-approved"
+    task_list = "graph"
+
+    def run(self, n):
+        futures.wait(*(self.submit(fetch, i) for i in range(n)))
+        self.submit(self.wait_signal("approve")).wait()
+        self.submit(self.start_timer("cool down", 0)).wait()
+        self.submit(total, [n]).wait()
+
+
 def ran(workflow: type[Workflow], n: int) -> RecordedExecution:
     with Lab(":memory:", clock="virtual") as lab:
         execution = lab.start(workflow, n)
@@ -195,6 +208,59 @@ def test_in_any_history_rows_stand_below_what_they_depend_on(file: Path) -> None
     known = dependencies_of(folded)
     assert all(each < own for own, needed in known.before.items() for each in needed)
     graph(folded).to_svg()
+
+
+def test_a_signal_stands_between_what_ended_before_the_wait_for_it_and_what_was_scheduled_for_it() -> None:
+    with Lab(":memory:") as lab:
+        started = lab.start(Approved, 3)
+        for _ in started.watch(timeout=60):
+            if started.waits_in_short() == "signal approve":
+                break
+        started.signal("approve")
+        started.wait(60)
+        execution = RecordedExecution(started.history())
+    folded = fold_history(execution.history())
+
+    nodes = nodes_of(folded)
+
+    assert [(node.kind, node.name, node.depth, node.before) for node in nodes] == [
+        ("activity", "graph.fetch", 0, {}),
+        ("signal", "approve", 1, {0: True}),
+        ("timer", "cool down", 2, {1: True}),
+        ("activity", "graph.total", 3, {2: True}),
+    ]
+    names = [trace.name for trace in execution.graph().data]
+    assert names == ["critical path, likely", "completed", "signal received", "timer fired"]
+    assert "signal approve" in execution.graph().to_svg()
+    fetched = {each.scheduled_event_id for each in folded.tasks if each.name == "graph.fetch"}
+    assert fetched & execution.lineage(folded.tasks[-1].scheduled_event_id).all_needed
+
+
+def test_a_signal_that_nothing_came_before_begins_the_graph() -> None:
+    story = Story("first")
+    story.add("WorkflowExecutionSignaled", signalName="go")
+    story.decide()
+    story.start(story.schedule("a-1", "pkg.a"))
+    signal, task = nodes_of(fold_history(story.history()))
+    assert (signal.name, signal.before, task.before) == ("go", {}, {0: True})
+
+
+def test_tasks_that_too_many_open_ones_held_back_are_one_row_with_those_before_them() -> None:
+    story = Story("deferred")
+    story.decide(context='{"simpleflow_lab": {"open_activities": 2}}')
+    first = story.schedule("a-1", "pkg.a")
+    story.start(first)
+    story.complete(first)
+    story.decide(context="{}")
+    others = [story.schedule(f"a-{number}", "pkg.a") for number in (2, 3)]
+    later = story.schedule("a-4", "pkg.a")
+    for task in (*others, later):
+        story.start(task)
+
+    held, after = nodes_of(fold_history(story.history()))
+
+    assert [attempt.id for attempt in held.attempts] == ["a-1", "a-2", "a-3"]
+    assert ([attempt.id for attempt in after.attempts], after.before) == (["a-4"], {0: True})
 
 
 def test_a_chain_of_many_tasks_of_one_name_is_one_row() -> None:
