@@ -1,4 +1,4 @@
-"""Which columns of our frames a cell shows, and how: the columns that people read most, by their kinds.
+"""The columns of our frames that a cell shows, those that people read most, each by its kind.
 
 A frame says in its `attrs` which of our tables it is. It is shown so while it has all of its table's columns and no
 others; one of which somebody chose columns, or to which somebody added one, is for pandas to show.
@@ -28,7 +28,7 @@ from simpleflow_lab.views.tables import (
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a table of ours is shown."""
+    """The form in which a table of ours is shown."""
 
     columns: Mapping[str, Kind]
     """The columns that are shown, in their order."""

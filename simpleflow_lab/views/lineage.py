@@ -126,7 +126,7 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
 
 
 class _Likely(NamedTuple):
-    """What an attempt likely depended on."""
+    """The attempts on which one likely depended, and the signal for which it was likely scheduled."""
 
     needed: tuple[int, ...] = ()
     signal: str | None = None
