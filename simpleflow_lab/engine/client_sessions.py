@@ -32,12 +32,12 @@ HOME_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 3.0
 """A session that was not heard of for longer is silent: its process is suspended, or busy beyond measure."""
 CLAIM_SECONDS: Final = 3.0
-"""How long an engine that takes over a store waits for the workers that hold tasks of the previous one and have no
+"""Seconds that an engine that takes over a store waits for the workers that hold tasks of the previous one and have no
 session. It is also for how long a decision task waits there for a process that has not come back."""
 OPENING_SECONDS: Final = 10.0
 """A session whose client has no connection for it within this time ends."""
 REMEMBERED_SESSIONS: Final = 200
-"""How many ended sessions are remembered with their definitions; beside those by which an open execution goes."""
+"""Number of ended sessions that are remembered with their definitions; beside those by which an open execution goes."""
 
 
 class HeldTask(NamedTuple):
@@ -183,7 +183,7 @@ class ClientSessions:
         self.living: dict[str, ClientSession] = {}
         """The sessions that have not ended, by instance."""
         self.changes = 0
-        """How often a process has come, or has told of other definitions."""
+        """Number of times that a process has come, or has reported other definitions."""
         self.away: dict[str, ProcessRecord] = {}
         """The processes that have the store open, by instance, and have not come back since this engine took it over.
         """

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 TICK_SECONDS: Final = 1.0
-"""How long `SystemClock.wait` sleeps at most. So often a process that runs reads its clock."""
+"""The most seconds that `SystemClock.wait` sleeps. So often a process that runs reads its clock."""
 SUSPENDED_SECONDS: Final = 2.0
 """A process that has not read its clock for longer than this did not run meanwhile."""
 _LONGEST_PAUSE: Final = round(SUSPENDED_SECONDS * 1000)

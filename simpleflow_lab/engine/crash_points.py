@@ -32,7 +32,7 @@ POINTS: Final[Mapping[str, str]] = {
 }
 """The points, and what is true there."""
 MOMENT_SECONDS: Final = 0.005
-"""How long the process goes on after `AFTER_REPLY`."""
+"""Seconds for which the process goes on after `AFTER_REPLY`."""
 
 
 class CrashPoint:

@@ -29,7 +29,7 @@ class Deadline(NamedTuple):
     event_id: int
     """Id of the event that opened the entity that the deadline is about."""
     milliseconds: int
-    """How long after the event that starts the deadline, or after the last heartbeat."""
+    """Milliseconds from the event that starts the deadline, or from the last heartbeat."""
 
     def is_pending(self) -> bool:
         """Whether the deadline still applies."""

@@ -9,10 +9,10 @@ from simpleflow_lab.engine.engine_state import EngineState
 from simpleflow_lab.engine.session_changes import end_session, lose
 
 UNHEARD_PAUSE: Final = 500
-"""How often, in milliseconds, to look whether the process has spoken that holds a task whose time is over."""
+"""Milliseconds between two looks whether the process has spoken that holds a task whose time is over."""
 
 AWAY_PAUSE: Final = 500
-"""How often, in milliseconds, to look whether the processes live that have not come back to this engine."""
+"""Milliseconds between two looks whether the processes live that have not come back to this engine."""
 
 
 def record_due(state: EngineState) -> None:

@@ -41,7 +41,7 @@ from simpleflow_lab.swf.history import HistoryEvent
 from simpleflow_lab.swf.history_entities import Entities
 
 CACHED_EVENTS: Final = 100_000
-"""How many events of closed executions stay in memory, unless the engine says otherwise."""
+"""Number of events of closed executions that stay in memory, unless the engine says otherwise."""
 
 
 class NewEvents(NamedTuple):
@@ -84,7 +84,7 @@ class NewLogRecords(NamedTuple):
     records: list[LogRecord]
     """The records, in order."""
     dropped: int
-    """How many records went before these, unwritten."""
+    """Number of records that went before these, unwritten."""
 
 
 Change = (
@@ -183,9 +183,9 @@ class EngineState:
         self.next_key = 1
         """The number of the next execution."""
         self.reports = Reports()
-        """What deciders reported of open executions. Not in the histories."""
+        """The reports of deciders about open executions. Not in the histories."""
         self.open_tasks = 0
-        """How many tasks of all executions are scheduled or started."""
+        """Number of tasks of all executions that are scheduled or started."""
         self.refuses: Callable[[str], bool] = _never
         """Whether a decision of this type is refused for reasons of the account, as Amazon does."""
         self._effects = effects

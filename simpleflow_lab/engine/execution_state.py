@@ -108,7 +108,7 @@ class ExecutionState:
         self.entities = Entities(keep_closed=False)
         """The open activity tasks, timers, children, …; empty once the execution is closed."""
         self.open_counts = dict.fromkeys((ACTIVITY, TIMER, CHILD, LAMBDA), 0)
-        """How many entities of each kind are open, or were when the execution closed."""
+        """Number of entities of each kind that are open, or were when the execution closed."""
         self.closed = False
         """Whether the execution is closed."""
         self.configuration: dict[str, Any] = {}
@@ -142,14 +142,14 @@ class ExecutionState:
         self.origin_identity: str | None = run.origin
         """Identity of the process that started or attached it, or its parent, last. Not in the history."""
         self.home_changes = 0
-        """How often the home has changed. Not in the history."""
+        """Number of times that the home has changed. Not in the history."""
 
         self.lost_beside: dict[str, int] = {}
-        """How often in a row an activity was lost together with other tasks of its process, by its id."""
+        """Number of times in a row that an activity was lost together with other tasks of its process, by its id."""
         self.is_recovered = False
         """Whether no decision was completed since it was recovered from the store. Not in the history."""
         self.deaths = 0
-        """How many processes in a row have died deciding the decision task, as far as is known."""
+        """Number of processes in a row that have died deciding the decision task, as far as is known."""
 
     @classmethod
     def fold(cls, run: Run, events: Iterable[HistoryEvent]) -> ExecutionState:

@@ -40,7 +40,7 @@ class IntactRows(NamedTuple):
     requests: list[CarriedOut]
     """The requests of clients that were carried out."""
     findings: list[str]
-    """What is not what was written, and what follows, one text for each."""
+    """The rows that are not what was written, and what follows, one text for each."""
 
 
 def intact_rows(

@@ -16,7 +16,7 @@ from simpleflow_lab.engine.client_sessions import ClientSession, HeldTask
 from simpleflow_lab.swf.event_types import ACTIVITY
 
 ISOLATED_AFTER: Final = 2
-"""How often in a row a task was lost beside others before it runs alone."""
+"""Number of times in a row that a task was lost beside others before it runs alone."""
 
 
 class Isolation:

@@ -173,7 +173,7 @@ class _Reason(NamedTuple):
     is_served: bool = False
     """Whether it is taken by itself: a process or a program that may take it polls its task list, or will again."""
     busy: int = 0
-    """How many of those polls are busy with other tasks."""
+    """Number of those polls that are busy with other tasks."""
 
 
 def _reason(state: EngineState, execution: ExecutionState, key: ListKey, scheduled: HistoryEvent) -> _Reason:

@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 REMEMBERED_REQUESTS: Final = 10_000
-"""How many requests are remembered at least, if that many have come within `REMEMBERED_MILLISECONDS`."""
+"""The fewest requests that are remembered, if that many have come within `REMEMBERED_MILLISECONDS`."""
 REMEMBERED_MILLISECONDS: Final = 86_400_000
 """For how long at most. A client that is suspended makes its request again when it goes on."""
 _FORGOTTEN_AT_ONCE: Final = 500
-"""How many more there are before the oldest are forgotten, in one statement."""
+"""Number of further ones before the oldest are forgotten, in one statement."""
 REQUEST_ID: Final = re.compile("[0-9A-Za-z-]{1,64}")
-"""What an id of a request is."""
+"""The form of a request's id."""
 
 
 class CarriedOut(NamedTuple):

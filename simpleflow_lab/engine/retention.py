@@ -15,7 +15,7 @@ from simpleflow_lab.engine.open_questions import UNRETAINED_GRACE_SECONDS
 from simpleflow_lab.engine.run_index import RunIndex
 
 SWEEP_MILLISECONDS: Final = 600_000
-"""How often the engine deletes expired executions."""
+"""Milliseconds between two times that the engine deletes expired executions."""
 _DAY_MILLISECONDS: Final = 86_400_000
 
 

@@ -61,9 +61,9 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _INDEX_BYTES: Final = 1 << 16
-"""How much room SQLite needs on the disk to read a `-wal`, at least: a part of its index."""
+"""Bytes that SQLite needs on the disk to read a `-wal`, at least: a part of its index."""
 RETRY_SECONDS: Final = 0.5
-"""How often a store whose disk is full tries again to write."""
+"""Seconds after which a store whose disk is full tries again to write."""
 
 
 class _Query(NamedTuple):

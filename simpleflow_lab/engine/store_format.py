@@ -143,7 +143,7 @@ def read_contents(connection: sqlite3.Connection, session: int) -> RawContents:
 
 _TYPE_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Type))
 RUN_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Run))
-"""What the table of executions has before the seal."""
+"""The columns of the table of executions before the seal."""
 _SELECT_EVENTS: Final = "SELECT id, type, timestamp, attributes, chain FROM event WHERE execution = ? ORDER BY id"
 _SELECT_CLOSED_AT: Final = "SELECT run_id, closed_at FROM execution WHERE key = ?"
 _SELECT_LAST_CHAIN: Final = "SELECT chain FROM event WHERE execution = ? ORDER BY id DESC LIMIT 1"

@@ -44,7 +44,7 @@ class ScheduledTask(NamedTuple):
     scheduled: HistoryEvent
     """DecisionTaskScheduled or ActivityTaskScheduled."""
     home_changes: int = 0
-    """How often the execution's home had changed when the task was put into its list."""
+    """Number of times that the execution's home had changed when the task was put into its list."""
     is_isolated: bool = False
     """Whether it is to run alone in its process; see `isolation`."""
     queued_at: int = 0
@@ -91,7 +91,7 @@ class Poll(Waiter):
     ) -> None:
         super().__init__()
         self.seconds = seconds
-        """How long the poll waits; `None` for the engine's default."""
+        """Seconds that the poll waits; `None` for the engine's default."""
         self.is_connected = is_connected
         """Whether the client still waits for the response; called before a task is assigned."""
         self.is_remote = False

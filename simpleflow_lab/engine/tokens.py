@@ -28,7 +28,7 @@ NAMES_PAGE_TOKEN: Final = 6
 """request digest, time, how many items precede the page"""
 
 _PREFIX: Final = b"\x00\x00\x00\x2a\x00\x00\x00\x01\x00\x00\x00"
-"""How SWF's own tokens begin: `AAAAKgAAAAEAAAA…`."""
+"""The first bytes of SWF's own tokens: `AAAAKgAAAAEAAAA…`."""
 _SIGNATURE_BYTES: Final = 12
 
 

@@ -49,7 +49,7 @@ owner does not answer (`http.silent_owner`)."""
 MEMORY: Final = ":memory:"
 """The path of an engine without a file."""
 FLUSH_DELAY_SECONDS: Final = 0.001
-"""How long the changes of a transaction that assigned a decision task may wait for more changes, in a group commit.
+"""Seconds that the changes of a transaction which assigned a decision task may wait for more, in a group commit.
 Most deciders complete their task within it, so that the disk is written once instead of twice."""
 
 

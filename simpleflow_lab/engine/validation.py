@@ -79,7 +79,7 @@ class _Range(NamedTuple):
 
     holds: Callable[[str], bool]
     words: str
-    """What it must be, as in "be …"."""
+    """The words for what it must be, as in "be …"."""
 
 
 def _pattern(pattern: str, plain: _Shape, range_: _Range | None = None) -> _Shape:

@@ -47,8 +47,8 @@ class Answer(NamedTuple):
     large: Sequence[tuple[Reference, str]] = ()
     """Texts of large fields, to be stored as objects before the answer is given."""
     refused_timers: int = 0
-    """How often SWF has refused timers of this answer because too many were started at once. Nothing but the answer
-    itself can wait for that: a timer can't wait for a timer."""
+    """Number of times that SWF has refused timers of this answer because too many were started at once. Nothing but the
+    answer itself can wait for that: a timer can't wait for a timer."""
 
 
 class Selection(NamedTuple):
@@ -59,7 +59,7 @@ class Selection(NamedTuple):
     decisions: list[Decision]
     """Their decisions, in order, with that of the timer that brings the next answer if this one is full."""
     deferred: int = 0
-    """How many activity tasks wait until fewer are open."""
+    """Number of activity tasks that wait until fewer are open."""
 
 
 def select(run: ReplayedRun, kinds: Kinds, *, room: Room) -> Selection:

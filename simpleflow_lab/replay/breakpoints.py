@@ -33,7 +33,7 @@ INPUT: Final = "input()"
 _lock = process_lock()
 _handlers: Final[list[Handler]] = []
 _replaced: Final[list[_Replaced]] = []
-"""What stands where ours stands, while there is a handler."""
+"""The functions that are replaced while there is a handler; empty without one."""
 _thread: Final = threading.local()
 """Its `is_own` is true while a debugger of the user's own begins."""
 

@@ -87,7 +87,7 @@ class Room:
     is_own_limit: bool = False
     """Whether the workflow or a setting says how many activity tasks may be open, and not SWF."""
     held_activities: int = 0
-    """How many activity tasks wait until fewer are open."""
+    """Number of activity tasks that wait until fewer are open."""
     first_activity: Command | None = None
     """The first of them."""
     first_child: Command | None = None

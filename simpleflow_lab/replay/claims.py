@@ -44,7 +44,7 @@ class Claims:
         self._deferring: frozenset[Future] = frozenset()
         """The groups that held members back where the inherited events ended."""
         self._held: dict[Future, bool] = {}
-        """What is known of which future, see `_was_deferred`."""
+        """The answers of `_was_deferred` so far, by future."""
         self._anew: set[str] = set()
         """The ids of the activity tasks and child executions that the fork runs itself."""
         run.identify(*splice.first_identity)

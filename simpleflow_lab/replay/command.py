@@ -28,7 +28,7 @@ class CommandKind:
     """A kind of command: all that its commands have in common."""
 
     name: str
-    """What messages call it, such as "activity" or "cancel of timer"."""
+    """Its name in messages, such as "activity" or "cancel of timer"."""
     build: Callable[[Command], Decision]
     """The decision that asks SWF for a command of this kind."""
     id_attribute: str | None
@@ -58,15 +58,15 @@ class AttemptCounts:
         self.first_at: datetime.datetime | None = None
         """When the first attempt was scheduled."""
         self.lost = 0
-        """How many of the latest attempts ended with their worker's process, one after the other."""
+        """Number of the latest attempts that ended with their worker's process, one after the other."""
         self.lost_beside = 0
-        """How many of the latest attempts ended with a process that had other tasks, too."""
+        """Number of the latest attempts that ended with a process that had other tasks, too."""
         self.not_here = 0
-        """How many of the latest attempts came to workers that don't define the activity, one after the other."""
+        """Number of the latest attempts that came to workers which don't define the activity, one after the other."""
         self.refusals = 0
-        """How often SWF refused it because too much was open or requested at once."""
+        """Number of times that SWF refused it because too much was open or requested at once."""
         self.type_missing = 0
-        """How often SWF did not know its type."""
+        """Number of times that SWF did not know its type."""
 
     @property
     def failures(self) -> Counter[str]:
@@ -127,7 +127,7 @@ class Command:
         self.alias = alias
         """Another name that the type may have in a history: upstream's for child workflows."""
         self.input = input
-        """What must be the same in every replay: input, details, or a timer's duration in seconds."""
+        """The part that must be the same in every replay: input, details, or a timer's duration in seconds."""
         self.of = of
         """Of a cancel request: the command that is to be canceled, whichever future that has by then."""
         self.arguments = arguments

@@ -17,17 +17,17 @@ class Divergence(NamedTuple):
     """Id of the event that records something else, or of the `DecisionTaskCompleted` that lacks a command; `None` if
     two runs of the code from its start differ."""
     recorded: str | None
-    """What the history records, in one line; `None` if it records nothing."""
+    """The recorded decision, in one line; `None` if the history records none."""
     commanded: str | None
-    """What the code commands, in one line; `None` if it commands nothing."""
+    """The command of the code, in one line; `None` if it makes none."""
     recorded_line: str | None = None
     """The author's line that made the recorded command, if the history has it."""
     commanded_line: str | None = None
     """The author's line that makes the command now."""
     author_error: str | None = None
-    """What the code itself raised in this decision, with its line; it is reported first."""
+    """The error that the code itself raised in this decision, with its line; it is reported first."""
     cause: DivergenceCause = EDITED_CODE
-    """What may have made the two differ."""
+    """The cause that may have made the two differ."""
 
     def error(self) -> NondeterminismError:
         """The error that says so."""

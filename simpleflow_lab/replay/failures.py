@@ -12,7 +12,7 @@ class Failures:
     def __init__(self) -> None:
         self._failed: list[Future] = []
         self.handled_by_hook = 0
-        """How many tasks failed and got another outcome from the workflow's hook."""
+        """Number of tasks that failed and got another outcome from the workflow's hook."""
 
     def count(self, future: Future) -> None:
         """Count this future, which is done, if it failed."""

@@ -60,9 +60,9 @@ class Fiber:
         self.number = number
         """1 for the first fiber of a run of the code, then 2, 3, … as they are started."""
         self.label = label
-        """What runs in it, for people: `run`, or `Chain`."""
+        """The name for people of what runs in it: `run`, or `Chain`."""
         self.children = 0
-        """How many fibers it has started."""
+        """Number of fibers that it has started."""
         self.wait_token: object = None
         """Identifies the current wait: a future that closes resumes only the fiber that still waits for it."""
         self.error: BaseException | None = None

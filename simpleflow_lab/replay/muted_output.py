@@ -38,7 +38,7 @@ _kept: Final[deque[Any]] = deque(maxlen=32)
 """Streams that stood in `sys` and are kept from being freed, the latest ones."""
 
 _printed: Final[dict[int, deque[str]]] = {}
-"""What a thread that makes a decision anew wrote for it before and has not written again, by the thread's id."""
+"""The texts that a thread which makes a decision anew wrote for it before and not again yet, by the thread's id."""
 
 
 class Gate:

@@ -72,7 +72,7 @@ _KINDS: Final[Mapping[type[Task], str]] = {
     WaitForSignal: "signal wait",
     ContinueAsNewWorkflowTask: "continue as new",
 }
-"""What the futures of tasks of these classes, and of classes derived from them, are called."""
+"""The names of the futures of tasks of these classes, and of classes derived from them."""
 
 
 class _Decision:
@@ -137,7 +137,7 @@ class Recorder:
         """Commands that were made after the code of a decision had run, and so belong to the next one."""
         self._commands_made = 0
         self._numbered = 0
-        """How many commands have a number, those of decisions that don't count included."""
+        """Number of commands that have a number, those of decisions that don't count included."""
         self._futures = TracedFutures()
         self._fibers = TracedFibers(stacks_from=stacks_from, snapshot=snapshot)
         self._on_detail = on_detail

@@ -29,9 +29,9 @@ from simpleflow_lab.replay.async_interrupts import interrupt, take_back
 from simpleflow_lab.replay.lines import Line, author_frame, line_text
 
 _CHECK_SECONDS: Final = 0.1
-"""How long a caller waits before it looks whether it should wait any longer."""
+"""Seconds that a caller waits before it looks whether it should wait any longer."""
 _INTERRUPTS: Final = 10
-"""How often a call is interrupted until it ends, as many seconds apart as those above."""
+"""The most times that a call is interrupted until it ends, as many seconds apart as those above."""
 
 _AT_EXIT_SECONDS: Final = 2.0
 """For how long the interpreter waits at its end until the threads have ended, all of them together."""

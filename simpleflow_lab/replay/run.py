@@ -93,7 +93,7 @@ class ReplayedRun:
         self.rules = 0
         """The rules by which the decider of the current decision decides; 0 of another than ours."""
         self.limits = AttemptLimits()
-        """How often a task is tried again without spending a retry, by the decider of the current decision."""
+        """The limits of attempts that spend no retry, by the decider of the current decision."""
         self.started_event_id = 0
         """Id of the `DecisionTaskStarted` of the current decision; 0 before the first."""
         self.closing: Command | None = None
@@ -113,9 +113,9 @@ class ReplayedRun:
         self.reused: set[str] | None = None
         """Of a fork: ids of the tasks that have a result which was inherited or given; `None` of any other."""
         self.random_seed = run_id
-        """What random numbers and new ids follow from."""
+        """The seed of random numbers and new ids."""
         self.author_error: str | None = None
-        """What the author's code raised in the current decision, with its line: the first such error."""
+        """The first error that the author's code raised in the current decision, with its line."""
         self.author_exception: BaseException | None = None
         """The latest of them itself, with its frames, if the run is watched."""
         self._seen_later: list[tuple[Command | None, Callable[[], None]]] = []

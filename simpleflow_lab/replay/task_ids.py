@@ -43,7 +43,7 @@ class TaskIds:
         self._numbers: dict[tuple[str, Path], list[int]] = {}
         """The numbers that the calls of a name in a fiber have, in order."""
         self._given: Counter[tuple[str, Path]] | None = None
-        """How many of them the rerun has got so far; `None` in the first run, in which all are new."""
+        """Number of them that the rerun has got so far; `None` in the first run, in which all are new."""
         self._of_arguments: dict[tuple[str, str], str] = {}
         """By name and upstream's hash of the arguments: the exact hash of the arguments that got it first."""
 

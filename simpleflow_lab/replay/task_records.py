@@ -28,7 +28,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.swf.history import History, HistoryEvent
 
 Record = dict[str, Any]
-"""What is known of a task, by upstream's keys. Not to be changed."""
+"""The record of a task, by upstream's keys. Not to be changed."""
 
 
 class HistoryWithRecords(History):
@@ -366,7 +366,7 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "control": decode_or_text,
     "start_to_fire_timeout": _seconds,
 }
-"""How the values of these keys are read; those of the others stay as they were recorded."""
+"""The functions that read the values of these keys; those of the others stay as they were recorded."""
 
 _DECISION: Final = {"decision_task_completed_event_id": "decisionTaskCompletedEventId"}
 _EXTERNAL: Final = {
@@ -512,4 +512,5 @@ _EVENTS: Final[dict[str, _Row]] = {
     "WorkflowExecutionTerminated": _workflow("terminated", _same("cause", "reason", "details")),
     "WorkflowExecutionTimedOut": _workflow("timed_out", {"timeout_type": "timeoutType"}),
 }
-"""How each type of event changes a record. States and keys are upstream's, spelled as SWF spells them (`canceled`)."""
+"""The change of a record by each type of event. States and keys are upstream's, spelled as SWF spells them
+(`canceled`)."""

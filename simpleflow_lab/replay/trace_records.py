@@ -37,7 +37,7 @@ class StackFrame:
     values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     """Their values at that moment, as the `snapshot` of `watch` copied them; `None` without one."""
     left_out: int = 0
-    """How many local variables it has beside these, which are the first 1,000."""
+    """Number of local variables beside these, which are the first 1,000."""
 
     @property
     def text(self) -> str:
@@ -127,7 +127,7 @@ class FutureRecord(NamedTuple):
     failed: bool
     """It is done and has an error."""
     attempts: int
-    """How often the history records its task as scheduled; 0 before the first."""
+    """Number of times that the history records its task as scheduled; 0 before the first."""
     scheduled_event_id: int | None
     """Id of the event that records the latest attempt's command."""
     started_event_id: int | None
@@ -235,18 +235,18 @@ class DecisionRecord:
     """Which command each of them records. One may have been made in an earlier decision and have waited, because no
     more activity tasks may be open at a time."""
     pending: int
-    """How many commands, of this decision and earlier ones, no event records yet."""
+    """Number of commands, of this decision and earlier ones, that no event records yet."""
     suspended: Sequence[SuspendedFiber]
     """The fibers that wait for something, in the order in which they were started."""
     output: str | None
-    """What the code wrote to standard output, cut after 10,000 characters; `None` if it was not recorded, because it
-    went where the code's output goes."""
+    """The text that the code wrote to standard output, cut after 10,000 characters; `None` if it was not recorded,
+    because it went where the code's output goes."""
     decisions: Sequence[Decision]
     """The answer to the decision task in SWF's shape: of a replayed decision as the code makes it now."""
     execution_context: str | None
     """The execution context that the decision set; `None` if it left it as it was."""
     close: Close | None
-    """How the decision closed the execution, if it did."""
+    """The close of the execution by the decision; `None` if it did not close it."""
     divergence: Divergence | None
     """The first difference between the history and the code: the replay stops at it."""
     error: str | None

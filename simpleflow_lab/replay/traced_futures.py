@@ -141,9 +141,9 @@ class TracedFutures:
         """The futures among the arguments of a task that is being submitted."""
         self._known = 0
         self._places: dict[_Place, list[TracedFuture]] = {}
-        """What each place of the code has submitted in any run, in order."""
+        """The futures that each place of the code has submitted in any run, in order."""
         self._submitted: Counter[_Place] = Counter()
-        """How much of that this run has submitted so far."""
+        """Number of those that this run has submitted so far."""
         self._by_id: dict[tuple[str, str], TracedFuture] = {}
         """Recorded tasks, by kind and id, of kinds whose ids are unique."""
         self._by_command: dict[Command, TracedFuture] = {}

@@ -34,7 +34,7 @@ MAX_LENGTH: Final = 400
 MAX_ITEMS: Final = 8
 """Most items or fields that are shown of one container or object."""
 MAX_DEPTH: Final = 4
-"""How deep containers and objects are entered."""
+"""The most levels to which containers and objects are entered."""
 _MAX_STRING: Final = 120
 _MAX_BITS: Final = 512
 

@@ -36,7 +36,7 @@ class BlockedDecision(NamedTuple):
     error: Exception
     """The error of the latest attempt."""
     attempts: int
-    """How often it was attempted, since something was last defined."""
+    """Number of attempts since something was last defined."""
     due: float
     """When to retry, by `time.monotonic`."""
 

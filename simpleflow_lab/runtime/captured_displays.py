@@ -18,7 +18,7 @@ from simpleflow_lab.runtime.captured_output import current_task
 
 class _Hooked(threading.local):
     of: Any = None
-    """What publishes the displays that this thread has a hook at."""
+    """The publisher of displays at which this thread has a hook."""
 
 
 _hooked = _Hooked()

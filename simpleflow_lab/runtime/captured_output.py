@@ -445,7 +445,7 @@ class _Child:
 
 _child: _Child | None = None
 _generation = 0
-"""How many forks this process is away from the first one."""
+"""Number of forks between the first process and this one."""
 
 
 def forward_from_child(forward: Forward) -> None:

@@ -60,7 +60,7 @@ MEMORY: Final = ":memory:"
 AMAZON_PAUSE: Final = 2.0
 """Longest pause, in seconds, between two requests for a history on Amazon SWF until it has grown."""
 SERVED_POLL_SECONDS: Final = 5.0
-"""How long, in seconds, a poll of a program of another kind waits; SWF lets it wait 60 s."""
+"""Seconds that a poll of a program of another kind waits; SWF lets it wait 60 s."""
 LOCAL_HEARTBEAT, AMAZON_HEARTBEAT = 2.0, 60.0
 """Longest pauses, in seconds, between the heartbeats of an activity: an activity may learn so late that it should stop.
 """
@@ -90,7 +90,7 @@ class Connection(NamedTuple):
     fields: Fields
     """Encodes values as fields and decodes them, with the large ones kept in `storage`."""
     place: str | None
-    """What two connections of this process to the same service have in common; `None` if there can be only one."""
+    """The key that is equal for two connections of this process to one service; `None` if there can be only one."""
     longest_heartbeat: float = LOCAL_HEARTBEAT
     """Seconds between the heartbeats of an activity without a heartbeat timeout."""
 

@@ -39,7 +39,7 @@ _USED_BY_CODE_THAT_RAN: Final = 0.5
 """Seconds of processor time that its thread has used meanwhile if the code ran: more than between two checks that come
 in time. No share of the time that passed would do: on a busy machine that may be a small one."""
 _MOST_SLOW: Final = 8
-"""How many slow decisions of one decider may run on: of more the oldest is interrupted."""
+"""The most slow decisions of one decider that may run on: of more the oldest is interrupted."""
 _GRACE: Final = 1.0
 """Seconds in which interrupted code should end."""
 
@@ -83,11 +83,11 @@ class WatchedDecision:
     checked_at: float
     """When it was last checked, by `time.monotonic`."""
     used: float
-    """How much processor time its thread had used by then, in seconds."""
+    """Seconds of processor time that its thread had used by then."""
     clock: int
     """The clock of the processor time of its thread."""
     limit: float
-    """How many seconds the code may run."""
+    """The most seconds that the code may run."""
     line: str = ""
     """The author's line that ran when it was last checked."""
     stood_in_for: bool = False

@@ -32,7 +32,7 @@ from simpleflow_lab.workflow import Workflow
 MAX_PARTS: Final = 2_000
 """Functions, classes, modules and values of which one fingerprint is made at most; of the rest only the kind counts."""
 MAX_DEPTH: Final = 60
-"""How far functions, classes and values are followed from one to the next."""
+"""The most steps for which functions, classes and values are followed from one to the next."""
 MAX_ITEMS: Final = 1_000
 """Items of a container that count; of a longer one, its length and these."""
 
@@ -85,13 +85,13 @@ class DefinitionTracer:
         self._alive: list[object] = []  # so that no id is used twice
         self._depth = 0
         self._set_globals: set[tuple[int, str]] = set()
-        """What the code assigns: names in globals, given by their `id`."""
+        """The names that the code assigns in globals, which are given by their `id`."""
         self._set_attributes: set[str] = set()
         self._through_modules: set[tuple[int, str]] = set()
         """Names that were looked up as attributes of a module, in its globals, given by their `id`."""
         self._state: tuple[set[tuple[int, str]], set[str]] = set(), set()
-        """What is left out, as a counter: globals, and attributes of classes and modules, that the code or its
-        activities assign."""
+        """The parts that are left out, as a counter: globals, and attributes of classes and modules, that the code or
+        its activities assign."""
 
     def record(self) -> Any:
         """The record of the definition."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 from simpleflow_lab.definitions.redefinitions import codes_in, instructions_of
 
 PARSE_ATTEMPTS: Final = 10
-"""How often a source is parsed while other threads disturb it."""
+"""The most times that a source is parsed while other threads disturb it."""
 
 _FUTURE_FLAGS: Final = annotations.compiler_flag
 

@@ -37,11 +37,11 @@ from simpleflow_lab.service.watchable import WatchableService
 logger = logging.getLogger(__name__)
 
 BATCH_SECONDS: Final = 0.05
-"""How long the first record of a batch waits for others."""
+"""Seconds that the first record of a batch waits for others."""
 IDLE_SECONDS: Final = 1.0
-"""How long the thread waits for records before it ends."""
+"""Seconds that the thread waits for records before it ends."""
 RETRY_SECONDS: Final = 1.0
-"""How long it waits before it tries again to hand records over."""
+"""Seconds that it waits before it tries again to hand records over."""
 MAX_BUFFERED: Final = 10 * MAX_RECORDS
 """Records of all executions that wait in memory, at most."""
 
@@ -75,7 +75,7 @@ class _Buffer:
         self.records: deque[LogRecord] = deque()
         self.bytes = 0
         self.dropped = 0
-        """How many went before these."""
+        """Number of records that were dropped before these."""
 
     def append(self, record: LogRecord) -> None:
         self.records.append(record)

@@ -24,7 +24,7 @@ class Completed(NamedTuple):
     result: str
     """JSON of its return value."""
     warnings: Sequence[str] = ()
-    """What the author should know of that value."""
+    """The warnings for the author about that value."""
 
 
 class Failed(NamedTuple):

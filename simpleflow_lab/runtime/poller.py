@@ -29,17 +29,17 @@ FIRST_PAUSE: Final = 0.5
 MAX_PAUSE: Final = 30.0
 """Longest pause, in seconds, after polls that fail."""
 RELEASE_SECONDS: Final = 0.2
-"""How long a poll may need to return after its service released it; together, for all pollers that stop at once."""
+"""Seconds that a poll may need to return after its service released it; together, for all pollers that stop at once."""
 RELEASE_PAUSE: Final = 0.01
 """Seconds until the polls that wait after `stop` are released a second time; twice as many for each further time."""
 POLL_SECONDS: Final = 10.0
-"""How long, in seconds, a poll waits at an engine of ours: after that a thread may end, or learn that it should."""
+"""Seconds that a poll waits at an engine of ours: after that a thread may end, or learn that it should."""
 SURPLUS_SECONDS: Final = 10.0
-"""How long, in seconds, a thread has nothing to do before it is one too many."""
+"""Seconds for which a thread has nothing to do before it is one too many."""
 
 
 NOT_ANSWERED: Final = ""
-"""What became of a task that was given back: it counts neither as done nor as failed."""
+"""The outcome of a task that was given back: it counts neither as done nor as failed."""
 
 
 class _Thread(threading.Thread):
@@ -89,16 +89,16 @@ class Poller:
         self._limit = limit
         self._first_pause = first_pause
         self.surplus_seconds = surplus_seconds
-        """How long, in seconds, a thread has nothing to do before it is one too many."""
+        """Seconds for which a thread has nothing to do before it is one too many."""
         self._threads: dict[_Thread, None] = {}
         self._number = 0
         self._busy = 0
         self._stopping = threading.Event()
         self._released_by = math.inf
         self.done = 0
-        """How many tasks were handled without an error."""
+        """Number of tasks that were handled without an error."""
         self.failed = 0
-        """How many tasks were handled with an error."""
+        """Number of tasks that were handled with an error."""
         self.last_error: str | None = None
         """The latest error of a task or of a poll."""
         self.changed_at = time.time()

@@ -60,7 +60,7 @@ SERVE: Final[Mapping[str, frozenset[str]]] = {
 MAX_REPORTED_RUNS: Final = 1_000
 """Runs of which the warnings, and the error that blocks their decisions, are remembered: the latest."""
 PROCESS_END_SECONDS: Final = 0.3
-"""How long the threads that wait for killed processes may need to end."""
+"""Seconds that the threads that wait for killed processes may need to end."""
 
 
 class _Warnings(NamedTuple):
@@ -98,7 +98,7 @@ class WorkerPool:
         `registers_domain` the domain must be there."""
         self.context = context
         self.activity_threads = activity_threads
-        """How many activities of a task list run at once, unless its worker was given another number."""
+        """Number of activities of a task list that run at once, unless its worker was given another number."""
         self._activity_executor = activity_executor
         self._replay_cache_size = replay_cache_size
         self._task_list_of_all = task_list_of_all

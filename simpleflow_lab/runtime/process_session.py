@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 MAX_NAMED: Final = 5
 """Types that a line for a person names."""
 KEEP_SECONDS: Final = 1.0
-"""How often the engine of another process hears that this one lives."""
+"""Seconds between two messages to the engine of another process that this one lives."""
 RELEASE_SECONDS: Final = 2.0
 """For how long a process that stops waits until the engine has the tasks that it gives back."""
 

@@ -59,7 +59,7 @@ RELEASE_SECONDS: Final = 1.0
 LAST_RESPONSES_SECONDS: Final = 1.0
 """For how long to wait for the responses that an owner may have sent before it died."""
 OWNER_SECONDS: Final = 5.0
-"""How long to look for the owner of a store: between two owners there may be none for a moment."""
+"""Seconds to look for the owner of a store: between two owners there may be none for a moment."""
 
 
 class SharedStore(DelegatingService):

@@ -71,7 +71,7 @@ _DETAILS: Final = {
     "failed": ("FailWorkflowExecution", "reason", "details"),
     "canceled": ("CancelWorkflowExecution", "details"),
 }
-"""How a child closes, with the attributes that it closes with."""
+"""The ways in which a child closes, each with the attributes that it closes with."""
 
 
 class _Task:

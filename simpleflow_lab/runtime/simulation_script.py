@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from simpleflow_lab.replay.json_texts import comparable_json, same_json
 
 NANOSECONDS: Final = 1_000_000
-"""How many of them are a millisecond, which is what the engine's clock shows. Between two of these, many things may
+"""Number of them in a millisecond, which is what the engine's clock shows. Between two of these, many things may
 happen, one after the other."""
 REFUSED: Final = "refused"
 """The state of an attempt that SWF did not schedule or start."""

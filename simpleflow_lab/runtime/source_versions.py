@@ -32,7 +32,7 @@ MAX_DEFINITIONS: Final = 200
 MAX_SOURCE: Final = 20_000
 """Characters of the longest source that is stored."""
 AROUND: Final = 3
-"""How many lines are shown before and after a line."""
+"""Number of lines that are shown before and after a line."""
 
 _LINE: Final = re.compile(r"(?:.*:|cell line )(\d+), (.*)", re.DOTALL)
 """A line as `replay.lines.line_text` writes it."""
@@ -109,7 +109,8 @@ class SourceVersions:
 
 
 OF_THIS_PROCESS: Final = SourceVersions()
-"""What cells of this process have defined and its deciders have taken up, by the name and version of the type."""
+"""The sources that cells of this process have defined and its deciders have taken up, by name and version of the
+type."""
 
 
 def source_of(thing: Any) -> _Source | None:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_OWNERS: Final = 20
-"""How many owners, one after the other, a call is made to. More deaths within a call than that are none."""
+"""The most owners, one after the other, to which a call is made. More deaths within a call than that are none."""
 
 
 class Visitor(Protocol):

@@ -32,7 +32,7 @@ SIMILARITY: Final = 0.8
 MAX_NAMED: Final = 5
 """Domains that a message names."""
 RETENTION_DAYS = "30"
-"""How many days a domain that is registered here keeps closed executions."""
+"""Number of days for which a domain that is registered here keeps closed executions."""
 
 
 def _similar(name: str, others: Sequence[str], *, ratio: float = 0.6) -> list[str]:

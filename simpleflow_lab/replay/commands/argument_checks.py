@@ -18,7 +18,7 @@ class Problem(NamedTuple):
     """Why a function does not take some arguments."""
 
     text: str
-    """What Python says of it."""
+    """Python's words for it."""
     is_certain: bool
     """It is a plain function: no call with these arguments can succeed."""
 
@@ -37,7 +37,7 @@ def problem_of(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
 
 
 _PASSES_OTHERS: Final = {"__wrapped__", "__signature__", "add_context_in_kwargs"}
-"""What a function has that is called with other arguments than its signature tells."""
+"""Attributes of a function that is called with other arguments than its signature tells."""
 
 
 class _Signature(NamedTuple):
@@ -47,7 +47,7 @@ class _Signature(NamedTuple):
     least: float
     """With how many arguments it can be called by position alone; infinitely many if it can't."""
     most: float
-    """How many that may be."""
+    """The most that there may be."""
 
 
 def _signature_in_short(whole: inspect.Signature) -> _Signature:

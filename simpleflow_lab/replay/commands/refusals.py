@@ -15,7 +15,7 @@ from simpleflow_lab.replay.run import ReplayedRun
 from simpleflow_lab.retry import back_off
 
 MAX_TYPE_MISSING: Final = 3
-"""How often a task is retried because SWF does not know its type. Registering takes one round."""
+"""The most times that a task is retried because SWF does not know its type. Registering takes one round."""
 
 _TYPE_MISSING: Final = frozenset({"ACTIVITY_TYPE_DOES_NOT_EXIST", "WORKFLOW_TYPE_DOES_NOT_EXIST"})
 _TOO_MUCH: Final = frozenset(

@@ -26,9 +26,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 _IMPORT_SECONDS: Final = 2.0
-"""How long to wait for imports of other threads."""
+"""Seconds to wait for imports of other threads."""
 _LOG_SECONDS: Final = 1.0
-"""How long to wait until all handlers have written their lines."""
+"""Seconds to wait until all handlers have written their lines."""
 _left: Final[list[io.TextIOWrapper]] = []
 """Streams of the parent: what is buffered in them is the parent's to write, and their end would write it."""
 

@@ -147,7 +147,7 @@ class _Child:
         self.messages = FramedMessages(connection)
         self.outputs = (_Output("stdout", stdout), _Output("stderr", stderr))
         self.how = "ended"
-        """How it ended, in words."""
+        """The words for how it ended."""
         self._ended = False
 
     def send(self, message: Mapping[str, Any]) -> None:

@@ -21,10 +21,10 @@ from typing import Any, Final
 from simpleflow_lab.runtime.forked.framed_messages import FramedMessages
 
 DRAIN, CANCEL, KILL = 1, 2, 3
-"""How much a stop asks for: to finish what is in progress, to cancel it, to end without a word."""
+"""The levels of a stop: to finish what is in progress, to cancel it, to end without a word."""
 
 STOPS: Final[Mapping[str, int]] = {"drain": DRAIN, "cancel": CANCEL}
-"""How the supervisor says it."""
+"""The supervisor's words for them."""
 
 
 class SupervisorLink:
