@@ -58,6 +58,11 @@ def code_of(definition: type[Workflow]) -> str:
     return fingerprint(definition)
 
 
+def is_started_here(definition: type[Workflow]) -> bool:
+    """Whether this process has started or decided for executions of a workflow, so that its code was looked at."""
+    return cached_fingerprint(definition) is not None
+
+
 def keep_source(definition: type[Workflow], kind: tuple[str, str], *, since: float) -> None:
     """Store the source of a workflow of this type that was defined between then and now: it shows recorded lines."""
     OF_THIS_PROCESS.add(kind, definition, since=since, now=time.time())

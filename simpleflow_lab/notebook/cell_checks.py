@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from simpleflow_lab.debugger.checking import code_of, edits_since, keep_source
+from simpleflow_lab.debugger.checking import code_of, edits_since, is_started_here, keep_source
 from simpleflow_lab.debugger.recorded_checks import RecordedChecks
 from simpleflow_lab.exceptions import SimpleflowLabError
 from simpleflow_lab.lab import Lab
@@ -66,11 +66,16 @@ class CellChecks:
         return found
 
     def _to_check(self) -> Iterator[tuple[Key, Any, tuple[str, ...]]]:
-        """The workflows that were defined; those of cells that use something else now, with the names of that; and all
-        those of cells, if more of an activity than its code changed."""
+        """The workflows that were defined; those of cells, and those of modules that were started here, that are or use
+        something else now, with the names of that; and all those of cells, if more of an activity than its code
+        changed."""
         now = registered()
         names = {key: edits() for key, edits in self._edits.items()}
-        codes = {key: code_of(thing) for key, thing in now.items() if key[0] == "workflow" and is_from_a_cell(thing)}
+        codes = {
+            key: code_of(thing)
+            for key, thing in now.items()
+            if key[0] == "workflow" and (is_from_a_cell(thing) or is_started_here(thing))
+        }
         edited = {key for key, code in codes.items() if self._codes.get(key, code) != code}
         self._codes = codes
         self._edits = {key: edits_since(now[key]) for key in codes}

@@ -19,7 +19,7 @@ import sys
 import types
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.activity import Activity, NotSet
 from simpleflow_lab.definitions.registries import FINGERPRINT
@@ -70,6 +70,30 @@ def kept_of(value: object) -> object:
     return OnlyType(type(value))
 
 
+class FunctionParts(NamedTuple):
+    """A function, with what it had when a fingerprint was made."""
+
+    function: Any
+    """A `FunctionType`, which a checker of types takes for a method here."""
+    code: types.CodeType
+    defaults: tuple[Any, ...] | None
+    kwdefaults: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, function: types.FunctionType) -> FunctionParts:
+        """Those of a function as it is now."""
+        return cls(function, function.__code__, function.__defaults__, function.__kwdefaults__)
+
+    def hold(self) -> bool:
+        """Whether the function still has them."""
+        function = self.function
+        return (
+            function.__code__ is self.code
+            and function.__defaults__ is self.defaults
+            and function.__kwdefaults__ is self.kwdefaults
+        )
+
+
 class DefinitionTracer:
     """Makes a record, which is plain JSON, of everything that one definition consists of."""
 
@@ -80,6 +104,8 @@ class DefinitionTracer:
         """Each name that was looked up: where, the name, and what it was."""
         self.cells: list[tuple[types.CellType, Any]] = []
         """Each closed-over variable and its value."""
+        self.functions: list[FunctionParts] = []
+        """Each of the author's functions, as it was."""
         self._seen: dict[int, int] = {}
         """By `id`: the number of a function, class or container that is in the record already."""
         self._alive: list[object] = []  # so that no id is used twice
@@ -101,7 +127,7 @@ class DefinitionTracer:
         again = DefinitionTracer(self._definition)
         again._state = self._set_globals, self._set_attributes
         record = again._whole()
-        self.used, self.cells = again.used, again.cells
+        self.used, self.cells, self.functions = again.used, again.cells, again.functions
         return record
 
     def _is_set(self, names: Mapping[str, Any], name: str, value: Any) -> bool:
@@ -215,6 +241,7 @@ class DefinitionTracer:
             name = ["function", function.__module__, function.__qualname__]
             return name if wrapped is None else ["wrapped", self._closure(function), self._value(wrapped)]
         self._note_assigned(function)
+        self.functions.append(FunctionParts.of(function))
         return [
             "function",
             text_of(function.__code__, function.__globals__),

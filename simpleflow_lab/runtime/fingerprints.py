@@ -24,7 +24,14 @@ from typing import Any, Final
 
 from simpleflow_lab.activity import Activity
 from simpleflow_lab.definitions.registries import FINGERPRINT
-from simpleflow_lab.runtime.definition_records import ABSENT, DefinitionTracer, OnlyType, content_of, is_still
+from simpleflow_lab.runtime.definition_records import (
+    ABSENT,
+    DefinitionTracer,
+    FunctionParts,
+    OnlyType,
+    content_of,
+    is_still,
+)
 from simpleflow_lab.runtime.names_in_code import arguments_of
 from simpleflow_lab.workflow import Workflow
 
@@ -35,8 +42,9 @@ DIGITS: Final = 16
 def fingerprint(definition: Activity | type[Workflow]) -> str:
     """The fingerprint of an activity or a workflow class, as its code is now.
 
-    It is cached with the definition until a name or an attribute that it was made from gets another object, which is
-    found out in microseconds. A list, dictionary or set among them counts with what it held when it was first asked.
+    It is cached with the definition until a name or an attribute that it was made from gets another object, or a
+    function other code, which is found out in microseconds. A list, dictionary or set among them counts with what it
+    held when it was first asked.
     """
     while isinstance(definition, Activity) and definition.wraps and definition.wraps.executor == definition.executor:
         definition = definition.wraps
@@ -51,6 +59,7 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
         hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS],
         tracer.used,
         tracer.cells,
+        tracer.functions,
     )
     with contextlib.suppress(AttributeError, TypeError):  # a class may refuse new attributes
         setattr(definition, FINGERPRINT, made)
@@ -66,7 +75,7 @@ def cached_fingerprint(definition: type[Workflow]) -> CachedFingerprint | None:
 class CachedFingerprint:
     """A fingerprint, and what it was made from."""
 
-    __slots__ = ("_cells", "_of", "_used", "digits")
+    __slots__ = ("_cells", "_functions", "_of", "_used", "digits")
 
     def __init__(
         self,
@@ -74,28 +83,35 @@ class CachedFingerprint:
         digits: str,
         used: list[tuple[Mapping[str, Any], str, Any]],
         cells: list[tuple[types.CellType, Any]],
+        functions: list[FunctionParts],
     ) -> None:
         self.digits = digits
         self._of = weakref.ref(of)
         self._used = used
         self._cells = cells
+        self._functions = functions
 
     def holds(self) -> bool:
         """Whether every name still has the object that it had."""
         for names, name, value in self._used:  # no generator: it is asked at every start of an execution
             if (now := names.get(name, ABSENT)) is not value and not is_still(now, value):
                 return False
+        # IPython's autoreload gives a function that was edited its new code, and leaves the function.
+        if not all(parts.hold() for parts in self._functions):
+            return False
         return all(is_still(content_of(cell), value) for cell, value in self._cells)
 
     def changed_names(self) -> tuple[str, ...]:
-        """The names that have something else than when it was made, in order: of functions and constants. A function
-        that only was defined again, as by a reload, has nothing else."""
+        """The names that have something else than when it was made, in order: of functions and constants, and of
+        functions that have other code. A function that only was defined again, as by a reload, has nothing else."""
         found = [
             (name, value, now)
             for names, name, value in self._used
             if not is_still(now := names.get(name, ABSENT), value)
         ]
-        return tuple(dict.fromkeys(name for name, value, now in found if self._record(value) != self._record(now)))
+        names = [name for name, value, now in found if self._record(value) != self._record(now)]
+        edited = [parts.function.__qualname__ for parts in self._functions if not parts.hold()]
+        return tuple(dict.fromkeys([*names, *edited]))
 
     def may_set(self, names: Iterable[str]) -> bool:
         """Whether the code itself assigns to all these names, as to a counter."""

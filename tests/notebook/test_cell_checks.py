@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from simpleflow_lab import Lab
+from simpleflow_lab.exceptions import UsageError
 from tests.notebook.kernel import Kernel
 
 pytestmark = pytest.mark.slow
@@ -169,6 +171,65 @@ def test_a_function_or_a_constant_that_its_code_uses_is_edited(
     first, second, *_ = shown(shell, magic + "RATE = 2", capsys, "constants")
     assert re.match(differs, first)
     assert second == "checked because it uses what was edited: RATE"
+
+
+MODULE = """
+from simpleflow_lab import Workflow, activity
+
+def factor(x):
+    return x * 2
+
+@activity.with_attributes(task_list="checks", version="1")
+def plus(x):
+    return x + 1
+
+class Nightly(Workflow):
+    name, version, task_list = "nightly", "1", "checks"
+
+    def run(self, x):
+        y = self.submit(plus, factor(x)).result
+        self.submit(self.wait_signal("go")).wait()
+        return y
+"""
+
+
+def test_an_edited_module_that_autoreload_takes_up_is_checked_in_the_same_cell(
+    shell: InteractiveShell,
+    lab: Lab,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "reloaded_flows.py"
+    path.write_text(MODULE)
+    times = itertools.count(int(time.time()) + 10)
+    run(shell, "%load_ext autoreload\n%autoreload 2\nimport reloaded_flows")
+    flows = sys.modules["reloaded_flows"]
+    waiting = lab.start(flows.Nightly, 1, workflow_id="nightly-open")
+    while "go" not in str(waiting.describe().get("latestExecutionContext")):
+        next(iter(waiting.watch(timeout=30)))
+    steps = waiting.replay()
+    assert steps[1].number == 1
+    assert shown(shell, "1 + 1", capsys) == []
+    for before, after, edited in (
+        ("x * 2", "x * 3", "factor"),
+        ("plus, factor(x)", "plus, factor(x + 1)", "Nightly.run"),
+    ):
+        path.write_text(MODULE.replace(before, after))
+        os.utime(path, (next(times), next(times)))  # it looks at the time of the file
+        first, second, *_ = shown(shell, "1 + 1", capsys)
+        assert first.startswith("Nightly: differs in nightly-open (open) at decision 1, event 5: recorded activity")
+        assert second.startswith("checked because it uses what was edited: ")
+        assert edited in second
+        with pytest.raises(UsageError, match="was edited since these steps were made"):
+            steps[1].locals
+    assert waiting.replay()[1].is_of_other_code
+    path.write_text(MODULE)
+    os.utime(path, (next(times), next(times)))
+    assert shown(shell, "1 + 1", capsys)[0] == "Nightly: safe with 1 of 1 recorded execution"
+    run(shell, "%autoreload 0")
+    del sys.modules["reloaded_flows"]
 
 
 def test_the_setting_limits_the_time_and_0_checks_nothing(

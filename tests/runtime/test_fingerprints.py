@@ -244,6 +244,20 @@ def test_it_follows_a_function_that_another_cell_defines_anew():
     assert fingerprint(names["work"]) != before
 
 
+def test_it_follows_a_function_that_gets_other_code_in_its_place():
+    names = cell("def helper(x, by=1): return x + by\n" + _USES.format("helper(x)"))
+    work, helper = names["work"], names["helper"]
+    seen = [fingerprint(work)]
+    helper.__code__ = cell("def helper(x, by=1): return x - by")["helper"].__code__
+    seen.append(fingerprint(work))
+    helper.__defaults__ = (2,)
+    seen.append(fingerprint(work))
+    work.callable.__code__ = cell("def work(x): return helper(x) + 1")["work"].__code__
+    seen.append(fingerprint(work))
+    assert len(set(seen)) == 4
+    assert fingerprint(work) == seen[-1]
+
+
 def test_a_list_that_grows_while_tasks_run_is_no_other_code():
     names = cell("SEEN = []\n" + _USES.format("SEEN.append(x)"))
     before = fingerprint(names["work"])
