@@ -71,10 +71,12 @@ class Session:
         serves_here: bool = False,
         started_by_hand: Callable[[], Execution | None] | None = None,
         without_store: Callable[[], str] = lambda: NAME_A_STORE,
+        elsewhere: Callable[[str], str | None] = lambda workflow_id: None,
     ) -> None:
         """`open_lab` is by default this session's `open`; the Labs that it opened are closed by `close`. `tell` tells
         a person a line, such as that a new store was made. `started_by_hand` finds what was started last by a call.
-        `without_store` says what helps where there is no store."""
+        `without_store` says what helps where there is no store, and `elsewhere` where else a workflow id is, if it
+        is not in the store."""
         self._open_lab = open_lab or self.open
         self.watch = watch
         self.tell = tell or _notify
@@ -92,6 +94,7 @@ class Session:
         """Modules that were imported because the command line named them."""
         self._written: set[str] = set()
         self._without_store = without_store
+        self._elsewhere = elsewhere
         self._started_by_hand = started_by_hand or (lambda: None)
         self._last: Execution | RecordedExecution | None = None
         self._started_before: Execution | None = None
@@ -254,7 +257,8 @@ class Session:
         except (UsageError, ValidationException):
             # SWF refuses even to look for a text that can't be an id.
             run = "" if run_id is None else f" with run id {run_id!r}"
-            message = f"no execution {workflow_id!r}{run} in domain {domain!r}: workflow.list lists them"
+            way_out = self._elsewhere(workflow_id) or "workflow.list lists them"
+            message = f"no execution {workflow_id!r}{run} in domain {domain!r}: {way_out}"
             if other is not None and self._exists(lab, other, domain):
                 message = f"the id comes first, then the rest: write `{other} {workflow_id}`"
             raise UsageError(message) from None

@@ -7,6 +7,7 @@ evaluated. A notebook also has the commands `connect` and `export`, the option `
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Mapping
@@ -101,6 +102,7 @@ class SimpleflowMagics(Magics):
             serves_here=True,
             started_by_hand=self._started_by_hand,
             without_store=self._without_store,
+            elsewhere=self._elsewhere,
         )
         self.cells = Cells(shell)
         self.checks = CellChecks()
@@ -287,6 +289,15 @@ class SimpleflowMagics(Magics):
         if name is None or self._session.store is not None:
             return NAME_A_STORE
         return f"%simpleflow connect {name} makes commands act on that Lab"
+
+    def _elsewhere(self, workflow_id: str) -> str | None:
+        """The advice on an execution that is not where commands act, but in a Lab of a variable; else `None`."""
+        for name, lab in list(self.shell.user_ns.items()):
+            if not name.startswith("_") and _is_open_lab(lab) and lab is not self.lab:
+                with contextlib.suppress(SimpleflowLabError):
+                    if lab.execution_infos(workflow_id=workflow_id):
+                        return f"the Lab {name} has one, and %simpleflow connect {name} makes commands act on it"
+        return None
 
     def _open_lab(self, address: str) -> Lab | None:
         """A Lab of the user or of this session that has this store open, `None` if there is none.

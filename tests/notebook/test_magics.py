@@ -778,6 +778,25 @@ def test_lsmagic_lists_it_and_its_first_line_says_what_it_does(defined: Interact
     assert defined.history_manager.input_hist_raw[-1] == "%simpleflow info"  # as it was typed
 
 
+def test_an_execution_of_another_lab_of_the_notebook_is_named_with_the_way_to_it(
+    shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLEFLOW_LAB_STORE", str(tmp_path / "default.sqlite"))
+    shell.run_cell(DEFINITIONS, store_history=True).raise_error()
+    with Lab(tmp_path / "default.sqlite"), Lab(":memory:") as own:
+        own.start(shell.user_ns["Waiting"], workflow_id="here-1")
+        shell.user_ns.update(_own=own)
+        assert refused(shell, "debug here-1") == "no execution 'here-1' in domain 'lab': workflow.list lists them"
+        shell.user_ns.update(own=own)
+        assert refused(shell, "debug here-1") == (
+            "no execution 'here-1' in domain 'lab': "
+            "the Lab own has one, and %simpleflow connect own makes commands act on it"
+        )
+        assert "workflow.list lists them" in refused(shell, "workflow.tasks nosuch")
+        magic(shell, "connect own")
+        assert magic(shell, "workflow.info here-1") is not None
+
+
 def test_where_there_is_no_store_the_lab_of_the_notebook_is_named(
     shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
