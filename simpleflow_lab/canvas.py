@@ -57,7 +57,7 @@ def submit(executor: Submitter, submittable: Any, *args: Any, **kwargs: Any) -> 
 
 
 def _is_workflow_class(submittable: Any) -> TypeGuard[type[Any]]:
-    """By what it can do: `workflow.py` imports this module."""
+    """Tells a workflow by what it can do: `workflow.py` imports this module."""
     return isinstance(submittable, type) and hasattr(submittable, "type_name")
 
 

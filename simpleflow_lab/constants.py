@@ -24,8 +24,8 @@ DEFAULT_EXECUTION_TIMEOUT: Final = 7 * DAY
 DEFAULT_DECISION_TASK_TIMEOUT: Final = 300
 """How long one decision may take, unless given."""
 DEFAULT_MAX_LOST_ATTEMPTS: Final = 5
-"""After how many attempts in a row whose worker's process died an activity task fails. Histories count on it: a decider
-with another limit says so in its identity."""
+"""Number of attempts in a row whose worker's process died, after which an activity task fails. Histories count on it: a
+decider with another limit says so in its identity."""
 DEFAULT_MAX_NOT_HERE_ATTEMPTS: Final = 50
 """The same for attempts that came to workers which don't define the activity; about 20 minutes."""
 

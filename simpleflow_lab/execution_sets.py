@@ -240,7 +240,8 @@ def period(
     until: datetime.datetime | None,
     now: datetime.datetime,
 ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-    """From when until when: `last` is a time before now, as "7d", "12h", "30m", "90s", "2w". Raises `UsageError`."""
+    """The start and the end of a range: `last` is a time before now, as "7d", "12h", "30m", "90s", "2w". Raises
+    `UsageError`."""
     if last is not None and since is not None:
         raise UsageError("give last=… or since=…, not both")
     since, until = _aware(since, "since"), _aware(until, "until")

@@ -58,11 +58,11 @@ if TYPE_CHECKING:
     from simpleflow_lab.recorded_execution import RecordedExecution
 
 CLOSE_SECONDS: Final = 2.0
-"""For how long a Lab that is closed waits for what is in progress; what has not ended then is given back."""
+"""Seconds for which a Lab that is closed waits for what is in progress; what has not ended then is given back."""
 END_SECONDS: Final = 0.5
 """The same at the end of its process: who ends it, as a front end of kernels does, may kill it after some seconds."""
 LONGEST_POLL: Final = 60
-"""For how many seconds at most a poll without a task is held; SWF holds it for so long."""
+"""The most seconds for which a poll without a task is held, as SWF does."""
 LAST_PORT: Final = 65_535
 VIRTUAL: Final = "virtual"
 """The clock that jumps."""

@@ -63,7 +63,7 @@ class Retry:
     initial_interval: float = 1.0
     """Seconds before the second attempt; 0 tries again at once, always."""
     backoff_coefficient: float = 2.0
-    """By how much each wait is longer than the one before; 1 for equal waits."""
+    """Factor by which each wait is longer than the one before; 1 for equal waits."""
     maximum_interval: float | None = None
     """Longest wait, in seconds; by default a hundred times the first."""
     jitter: float = 0.0

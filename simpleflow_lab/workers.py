@@ -116,7 +116,7 @@ class TaskListPoller:
     tasks: tuple[CurrentTask, ...]
     """The tasks that it was given and has not answered; none is known of a program that is not ours."""
     since: datetime.datetime | None
-    """Since when the store knows the process; `None` for a program that is not ours."""
+    """The time since which the store knows the process; `None` for a program that is not ours."""
     is_silent: bool
     """Whether the process was not heard of for seconds: it is stopped, or the machine sleeps."""
     does: Mapping[str, Any] | None = None

@@ -78,6 +78,11 @@ def test_docstrings_become_restructuredtext(docstring: str, rst: str) -> None:
     assert "\n".join(to_rst(docstring.split("\n"))) == rst
 
 
+_QUESTION = re.compile(
+    r"((after|at|by|for|from|in|of|on|since|until|up to|with) )?(what|how|who|where|when|which)\b", re.IGNORECASE
+)
+
+
 def test_no_docstring_begins_as_a_question() -> None:
     """It says what a function gives or does, and not `What it gives`."""
     found = []
@@ -85,7 +90,7 @@ def test_no_docstring_begins_as_a_question() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 text = ast.get_docstring(node) or ""
-                if re.match(r"(What|How|Who|Where|When|Which)\b", text):
+                if _QUESTION.match(text):
                     found.append(f"{path.relative_to(ROOT)}: {text.splitlines()[0]}")
     assert found == []
 

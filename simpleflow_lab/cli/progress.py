@@ -29,7 +29,7 @@ _SHARE: Final = 20
 _NAMES: Final = 3
 """The most names of running activities that are shown."""
 _DURATION: Final = re.compile(r"\b\d[\d.,]* (ms|s|min|h|d)\b( \d+ (s|min|h))?")
-"""For how long something waits; a line is not said again only because it waits longer."""
+"""The time for which something waits; a line is not said again only because it waits longer."""
 _ERASE: Final = "\r\x1b[K"
 
 

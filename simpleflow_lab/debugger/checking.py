@@ -196,7 +196,7 @@ class _Checking:
         self._at: Recorded | None = None
         self._replaying: Replay | None = None
         self._lasted = 0.0
-        """For how many seconds one decision has been made."""
+        """The seconds for which one decision has been made."""
         self._error: BaseException | None = None
         self._stopping = threading.Event()
         self._interrupting = threading.Lock()

@@ -52,7 +52,7 @@ _COPIED: Final = (
     "childPolicy",
     "lambdaRole",
 )
-"""With which options a fork starts: those of the execution that it is forked from."""
+"""The options with which a fork starts: those of the execution that it is forked from."""
 
 
 def fork_execution(

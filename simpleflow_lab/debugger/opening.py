@@ -1,4 +1,4 @@
-"""At which step of a replay a debugger stands at first, and why.
+"""Finds the step of a replay at which a debugger stands at first, and why.
 
 | of an execution | it is the step |
 |---|---|

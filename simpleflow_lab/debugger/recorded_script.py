@@ -27,7 +27,7 @@ from simpleflow_lab.views.history_fold import FoldedHistory
 from simpleflow_lab.views.task_labels import task_label
 
 MAX_SCALE: Final = 1_000_000.0
-"""By how much a duration can be multiplied."""
+"""The largest number by which a duration can be multiplied."""
 _REFUSED: Final = ("schedule_failed", "start_failed")
 """States of attempts that SWF did not take, as of a type that was not registered yet."""
 
@@ -171,7 +171,7 @@ _AT_ONCE: Final = (
 
 
 class _Factors:
-    """By what the durations of tasks are multiplied."""
+    """The numbers by which the durations of tasks are multiplied."""
 
     def __init__(self, scale: float | Mapping[str, float] | None, folded: FoldedHistory) -> None:
         given = scale if isinstance(scale, Mapping) else {}

@@ -151,8 +151,8 @@ def _quoted(text: str) -> str:
 
 
 def _root_of(module: str, folder: Path) -> str | None:
-    """From where a module of the user's own is imported, seen from the test's folder; `None` of an installed one. One
-    that is nowhere yet is about to be written there."""
+    """The folder from which a module of the user's own is imported, seen from the test's folder; `None` of an installed
+    one. One that is nowhere yet is about to be written there."""
     if (folder / f"{module}.py").is_file() or _is_nowhere(module.partition(".")[0]):
         return "."
     file = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)

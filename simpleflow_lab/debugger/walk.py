@@ -33,17 +33,17 @@ from simpleflow_lab.views.uncollected import seldom_collected
 from simpleflow_lab.workflow import Workflow
 
 WINDOW: Final = 64
-"""Of how many decisions beside each other the values of local variables are cached at once."""
+"""Number of decisions beside each other of which the values of local variables are cached at once."""
 AHEAD: Final = 16
-"""From how many decisions before the end of a window on the next one is made meanwhile."""
+"""Number of decisions before the end of a window from which on the next one is made meanwhile."""
 MAX_TRACED: Final = 2_000
-"""Up to how many events and commands of a window its lines are noted with its values."""
+"""The most events and commands of a window whose lines are noted with its values."""
 MIN_WINDOWS: Final = 6
 """How many windows are cached, of whatever size: those that were made last."""
 MAX_CACHED: Final = 1_000_000
 """How large more windows than these may be together, in values and lines."""
 MAX_PREPARED: Final = 2_000
-"""Of how many decisions at most all windows are made as soon as one is asked for: any step is then there at once."""
+"""The most decisions of which all windows are made as soon as one is asked for: any step is then there at once."""
 MAX_THREADS: Final = 8
 """How many walks have a replay, with its thread, at a time: those that were asked last. The others begin one anew."""
 

@@ -28,7 +28,7 @@ from simpleflow_lab.swf.conventions import DEATHS_KEY, DEFINITION_DIFFERS_KEY, I
 from simpleflow_lab.swf.event_types import ACTIVITY, DECISION_TASK
 
 HOME_SECONDS: Final = 1.0
-"""For how long a decision task waits for the process that decided its execution last, before another may take it."""
+"""Seconds for which a decision task waits for the process that decided last, before another may take it."""
 SILENT_SECONDS: Final = 3.0
 """A session that was not heard of for longer is silent: its process is suspended, or busy beyond measure."""
 CLAIM_SECONDS: Final = 3.0
@@ -54,7 +54,7 @@ class HeldTask(NamedTuple):
     list_key: ListKey | None = None
     """The task list that it came from; `None` if it was started by a previous engine."""
     silent: int = 0
-    """For how many milliseconds the session had been silent, all in all, when it was given the task."""
+    """Milliseconds for which the session had been silent, all in all, when it was given the task."""
 
 
 class ClientPolls(NamedTuple):
@@ -81,7 +81,7 @@ class ClientSession:
     spoke_at: float
     """When the client last spoke, in seconds that the engine's process has run."""
     silent: int = 0
-    """For how many milliseconds, all in all, it was silent until it spoke again."""
+    """Milliseconds, all in all, for which it was silent until it spoke again."""
     is_local: bool = False
     """Whether it is the engine's own process."""
     definitions: dict[TypeKey, str] = field(default_factory=dict)
@@ -95,11 +95,11 @@ class ClientSession:
     logs: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The executions to whose logs other processes have added since it was told, by their numbers."""
     known_changes: int = -1
-    """Of how many changes of sessions the client was told; see `ClientSessions.changes`."""
+    """Number of changes of sessions that the client was told of; see `ClientSessions.changes`."""
     held: dict[tuple[int, int], HeldTask] = field(default_factory=dict)
     """The latest tasks that it was given, by execution and scheduledEventId; some of them are closed by now."""
     compact_at: int = 256
-    """At how many held tasks the closed ones are dropped."""
+    """Number of held tasks at which the closed ones are dropped."""
     connection: object = None
     """The connection with whose end the session ends; `None` before there is one."""
     ended: bool = False
@@ -179,7 +179,7 @@ class ClientSessions:
     def __init__(self, running: Callable[[], float], needed: Callable[[], Set[str | None]] = frozenset) -> None:
         self.running = running
         self._needed = needed
-        """For how many seconds the engine's process has run: the clock by which a session is silent."""
+        """The seconds for which the engine's process has run: the clock by which a session is silent."""
         self.living: dict[str, ClientSession] = {}
         """The sessions that have not ended, by instance."""
         self.changes = 0
@@ -212,7 +212,7 @@ class ClientSessions:
         return found
 
     def silence(self, key: int, scheduled_id: int) -> tuple[int, int]:
-        """For how long the holder of a task was silent since it was given the task, and since when it was not heard.
+        """The time for which a holder of a task was silent since it got it, and the time since which it was not heard.
 
         Both in milliseconds; 0 if no process of a session but the engine's own holds the task.
         """

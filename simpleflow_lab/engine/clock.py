@@ -34,7 +34,7 @@ class Elapsed(NamedTuple):
     milliseconds: int
     """Time since a moment that never changes while the clock exists."""
     suspended: int
-    """For how many milliseconds, of those since the clock was made, this process did not run. It never decreases."""
+    """Milliseconds, of those since the clock was made, for which this process did not run. It never decreases."""
 
 
 class Clock(Protocol):
@@ -163,9 +163,9 @@ class Moment(NamedTuple):
     at: int
     """Milliseconds since 1970, as events show it."""
     suspended: int
-    """For how many milliseconds, of those since the engine was made, its process did not run."""
+    """Milliseconds, of those since the engine was made, for which its process did not run."""
     running: int
-    """For how many milliseconds its process has run, since a moment that never changes."""
+    """Milliseconds for which its process has run, since a moment that never changes."""
 
 
 class EngineTime:

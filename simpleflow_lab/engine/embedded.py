@@ -72,7 +72,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 POLL_AFTER_ANSWER_SECONDS: Final = 0.005
-"""For how long the answer of another process waits for the next task. Its worker counts as busy meanwhile."""
+"""Seconds for which the answer of another process waits for the next task. Its worker counts as busy meanwhile."""
 _POLLS_AFTER: Final[Mapping[str, str]] = {
     "RespondDecisionTaskCompleted": "PollForDecisionTask",
     "RespondActivityTaskCompleted": "PollForActivityTask",

@@ -149,7 +149,7 @@ class EngineState:
         self.closed: OrderedDict[int, ExecutionState] = OrderedDict()
         """Closed executions that are still in memory, by their numbers, least recently used first."""
         self.suspended = 0
-        """For how many milliseconds, since the engine was made, its process did not run."""
+        """Milliseconds, since the engine was made, for which its process did not run."""
         self.deadlines: LazyHeap[Deadline] = LazyHeap(Deadline.is_pending)
         """Deadlines by the time at which they pass, in milliseconds since 1970, and by the value of `paused` that is
         part of this time."""
@@ -516,7 +516,7 @@ class EngineState:
         self.deadlines.push((since + deadline.milliseconds, self.suspended), deadline)
 
     def paused(self, deadline: Deadline) -> tuple[int, int]:
-        """For how many milliseconds a timeout did not run: the engine's process did not run, or the task's holder was
+        """The milliseconds for which a timeout did not run: the engine's process did not run, or the task's holder was
         silent. And for how many milliseconds the holder has not been heard."""
         if not deadline.is_of_started_task:
             return self.suspended, 0

@@ -92,7 +92,7 @@ class Heartbeat:
         self.at = at
         """Milliseconds since 1970."""
         self.paused = paused
-        """For how many milliseconds the timeout had not run by then."""
+        """Milliseconds for which the timeout had not run by then."""
         self.details = details
         """The `details` that the worker recorded."""
 

@@ -30,7 +30,7 @@ class IntactRows(NamedTuple):
     """The rows that are as they were written, and findings about the others."""
 
     sessions: list[tuple[int, int]]
-    """From when until when engines ran, in milliseconds since 1970."""
+    """The times between which engines ran, in milliseconds since 1970."""
     domains: list[Domain]
     """All domains."""
     types: list[Type]

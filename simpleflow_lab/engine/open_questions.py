@@ -41,7 +41,7 @@ DECISION_TASKS_SAY_NONE: Final = True
 """`scheduleToStartTimeout: NONE` in DecisionTaskScheduled, as SWF writes since 2023; recordings of 2017 have none."""
 
 UNRETAINED_GRACE_SECONDS: Final = 3600
-"""For how many seconds a closed execution can be read in a domain whose retention period is 0 or NONE."""
+"""Seconds for which a closed execution can be read in a domain whose retention period is 0 or NONE."""
 
 PAGE_TOKEN_SECONDS: Final = 86_400
-"""For how many seconds a page token is valid."""
+"""Seconds for which a page token is valid."""

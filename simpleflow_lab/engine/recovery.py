@@ -111,7 +111,7 @@ def latest_recorded(contents: Contents) -> int:
 
 
 def downtime(sessions: Sequence[tuple[int, int]], since: int, now: int) -> int:
-    """For how many milliseconds between `since` and `now` no engine ran on the store.
+    """Milliseconds between `since` and `now` for which no engine ran on the store.
 
     `sessions` holds from when until when, as far as is known, engines ran. All times are in milliseconds since 1970.
     """

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 REMEMBERED_REQUESTS: Final = 10_000
 """The fewest requests that are remembered, if that many have come within `REMEMBERED_MILLISECONDS`."""
 REMEMBERED_MILLISECONDS: Final = 86_400_000
-"""For how long at most. A client that is suspended makes its request again when it goes on."""
+"""The most milliseconds for which a request is remembered. A client that is suspended makes its request again when it
+goes on."""
 _FORGOTTEN_AT_ONCE: Final = 500
 """Number of further ones before the oldest are forgotten, in one statement."""
 REQUEST_ID: Final = re.compile("[0-9A-Za-z-]{1,64}")

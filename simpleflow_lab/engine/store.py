@@ -24,7 +24,7 @@ class Contents(NamedTuple):
     secret: bytes
     """The secret with which tokens are signed."""
     sessions: list[tuple[int, int]]
-    """From when until when, as far as is known, earlier engines ran, in milliseconds since 1970."""
+    """The times between which, as far as is known, earlier engines ran, in milliseconds since 1970."""
     domains: list[Domain]
     """All domains."""
     types: list[Type]

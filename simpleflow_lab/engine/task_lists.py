@@ -31,7 +31,7 @@ from simpleflow_lab.swf.event_types import DECISION_TASK
 from simpleflow_lab.swf.history import HistoryEvent
 
 _WAITS: Final = {MayTake.LATER: round(HOME_SECONDS * 1000), MayTake.RETURNING: round(CLAIM_SECONDS * 1000)}
-"""For how many milliseconds a task waits for the home of its execution."""
+"""Milliseconds for which a task waits for the home of its execution."""
 
 
 class ScheduledTask(NamedTuple):

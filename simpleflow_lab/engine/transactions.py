@@ -81,7 +81,7 @@ class Transaction:
         self.ticket = 0
         """The store's ticket after which the changes are on disk; known once the transaction has ended."""
         self.flush_delay = 0.0
-        """For how many seconds the changes may wait for more changes before they are written."""
+        """Seconds for which the changes may wait for more changes before they are written."""
 
     def __enter__(self) -> EngineState:
         self._durable.lock.acquire()

@@ -14,7 +14,7 @@ from simpleflow_lab.views.continued_runs import RunsBefore, failed_tasks, run_be
 from simpleflow_lab.views.history_fold import FoldedHistory
 
 MAX_READ: Final = 10
-"""Of how many earlier runs it is told what failed in them."""
+"""The most earlier runs that are read for what failed in them."""
 
 
 def runs_before(reader: ExecutionReader, folded: FoldedHistory) -> RunsBefore | None:

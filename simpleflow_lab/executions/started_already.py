@@ -16,7 +16,7 @@ from simpleflow_lab.swf.history import event_from_wire
 _LISTED_AFTER: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
 """Pauses, in seconds, between searches for what has just been started: Amazon's lists show it only after a while."""
 _CLOCKS_DIFFER: Final = datetime.timedelta(minutes=1)
-"""By how much the clock of this computer and Amazon's may differ: signatures of other clocks are refused."""
+"""The most by which the clock of this computer and Amazon's may differ: signatures of other clocks are refused."""
 
 
 def run_like(

@@ -14,7 +14,7 @@ from simpleflow_lab.views.earlier_runs import MAX_RUNS, EarlierRuns, is_slower
 from simpleflow_lab.views.history_fold import FoldedHistory
 
 _PAGE: Final = 50
-"""Of how many executions of its workflow these are looked for."""
+"""Number of executions of its workflow among which these are looked for."""
 
 
 def earlier_runs(reader: ExecutionReader, folded: FoldedHistory) -> EarlierRuns:

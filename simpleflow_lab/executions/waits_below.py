@@ -18,7 +18,7 @@ from simpleflow_lab.views.waiting import Wait
 from simpleflow_lab.views.worker_advice import UNKNOWN, Polling
 
 MAX_RUNS: Final = 20
-"""For how many runs a child that continues as new is followed."""
+"""The most runs for which a child that continues as new is followed."""
 
 
 def waits_down(reader: ExecutionReader) -> Iterator[Wait]:

@@ -1,4 +1,4 @@
-"""At which port a store is served to SWF programs that were told it once.
+"""The port at which a store is served to SWF programs, which were told it once.
 
 Rule: a port that is chosen here is below those that the system gives to outgoing connections. Another program's
 connection can't have it by chance, nor can a client get it that tries to connect again and again while nobody listens.

@@ -81,9 +81,9 @@ HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
 """The region in the connection file; requests may be signed for any region."""
 IDLE_SECONDS: Final = 120.0
-"""For how many seconds a connection may stay open without a request."""
+"""Seconds for which a connection may stay open without a request."""
 DRAIN_SECONDS: Final = 2.0
-"""For how many seconds at most a process that ends waits until the last responses are sent."""
+"""The most seconds for which a process that ends waits until the last responses are sent."""
 
 _TARGET: Final = re.compile(
     r"(?:SimpleWorkflowService|com\.amazonaws\.swf\.service\.model\.SimpleWorkflowService)\.(\w+)"

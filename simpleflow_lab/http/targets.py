@@ -31,7 +31,7 @@ SWF_NAMES: Final[Mapping[str, str]] = {method: name for name, method in METHODS.
 TARGETS: Final[Mapping[str, str]] = {method: f"{SWF_NAMESPACE}.{name}" for method, name in SWF_NAMES.items()}
 """The header `X-Amz-Target` by boto3's names of methods."""
 MAX_HOLD_SECONDS: Final = 20.0
-"""For how long the engine holds a `WaitForHistory`. A client that waits for longer sends another."""
+"""The most seconds for which the engine holds a `WaitForHistory`. A client that waits for longer sends another."""
 WAIT_FOR_HISTORY: Final = "wait_for_history"
 OPEN_SESSION: Final = "open_session"
 KEEP_SESSION: Final = "keep_session"

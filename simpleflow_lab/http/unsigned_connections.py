@@ -17,9 +17,9 @@ import time
 from typing import Final
 
 MAX_UNSIGNED: Final = 64
-"""How many connections there may be without a signed request."""
+"""The most connections without a signed request."""
 UNSIGNED_SECONDS: Final = 10.0
-"""For how many seconds each."""
+"""The most seconds for which each of them may be there."""
 _LONGEST_STEP: Final = 1.0
 """More time between two checks is none in which this process ran: it was suspended, or had no processor."""
 
@@ -31,7 +31,7 @@ class UnsignedConnections:
         self._seconds = seconds
         self._at_most = at_most
         self._since: dict[socket.socket, float] = {}
-        """Since when each is there, the earliest first, by `_seconds_run`."""
+        """The time since which each is there, the earliest first, by `_seconds_run`."""
         self._ended: set[socket.socket] = set()
         """Those that were ended here, until they are closed."""
         self._lock = threading.Lock()

@@ -146,4 +146,5 @@ LOOKS: Final[Mapping[str, Look]] = {
         cells={"longer": _signed, "same_input": _yes_or_no, "same_result": _yes_or_no},
     ),
 }
-"""By what a frame's `attrs` say that it is. `notebook.table_renderers` has those of tasks and of executions."""
+"""By the key in a frame's `attrs` that says which table it is. `notebook.table_renderers` has those of tasks and of
+executions."""

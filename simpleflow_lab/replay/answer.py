@@ -34,7 +34,7 @@ from simpleflow_lab.swf.decisions import Decision
 UNHANDLED_FAILURES: Final = "unhandled_failures"
 """The member of our part of the execution context that has the ids of tasks whose failures nothing handled."""
 MAX_UNHANDLED_SO_FAR: Final = 50
-"""Of how many tasks a decision that does not close says so."""
+"""The most tasks that a decision which does not close names as unhandled."""
 
 
 class Answer(NamedTuple):

@@ -34,7 +34,7 @@ _INTERRUPTS: Final = 10
 """The most times that a call is interrupted until it ends, as many seconds apart as those above."""
 
 _AT_EXIT_SECONDS: Final = 2.0
-"""For how long the interpreter waits at its end until the threads have ended, all of them together."""
+"""Seconds for which the interpreter waits at its end until the threads have ended, all of them together."""
 
 _alive: Final[weakref.WeakSet[ReplayThread]] = weakref.WeakSet()
 """The threads that were not closed."""

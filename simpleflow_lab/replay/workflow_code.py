@@ -63,7 +63,7 @@ _INFRASTRUCTURE: Final = frozenset(
 
 
 _MAX_UNHANDLED: Final = 20
-"""Of how many failures that nothing handled the details of the execution's failure tell."""
+"""The most failures that nothing handled of which the details of the execution's failure tell."""
 
 
 class WorkflowCode:

@@ -1,4 +1,4 @@
-"""With which code the deciders of this process decided, so that a later replay can tell whether its code is another.
+"""The code with which deciders of this process decided: so a later replay can tell whether its code is another.
 
 Rule: bounded, and fingerprints only: no code is kept alive.
 """
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import Final
 
 MAX_RUNS: Final = 2_000
-"""Of how many runs it is known: those of which something was decided last."""
+"""The most runs of which it is known: those that were decided for last."""
 
 
 class DecidedCodes:

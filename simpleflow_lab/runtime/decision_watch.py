@@ -254,7 +254,7 @@ class DecisionWatch:
             watched.decider.replace_thread(watched)
 
     def _stand_in_after(self, watched: WatchedDecision) -> float:
-        """After how many seconds another thread decides in its place: soon if the code of its workflow is known to be
+        """The seconds after which another thread decides in its place: soon if the code of its workflow is known to be
         slow, so that many executions of it do not hold up the others one after the other."""
         with self._lock:
             others = [each for each in self._running.values() if each.decider is watched.decider and each.stood_in_for]

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 REASON: Final = "its worker was stopped: it runs again"
 """The reason of the failure with which a task is given back on Amazon SWF."""
 GIVE_BACK_SECONDS: Final = 5.0
-"""For how long a worker that stops waits until Amazon SWF has the tasks that it gives back."""
+"""Seconds for which a worker that stops waits until Amazon SWF has the tasks that it gives back."""
 
 
 def give_back_activities(context: WorkerContext, tokens: Iterable[str]) -> None:

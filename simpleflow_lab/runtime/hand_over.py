@@ -31,9 +31,9 @@ from simpleflow_lab.runtime.store_connection import StoreConnection
 logger = logging.getLogger(__name__)
 
 SERVING_SECONDS: Final = 2.0
-"""For how long to wait until no other process serves the store: that of the last time may be about to end."""
+"""Seconds to wait until no other process serves the store: that of the last time may be about to end."""
 HAND_OVER_SECONDS: Final = 30.0
-"""For how long to ask owners, one after the other, for the store."""
+"""Seconds in which to ask owners, one after the other, for the store."""
 
 
 class HandOver:

@@ -15,9 +15,9 @@ from typing import Final
 from simpleflow_lab.runtime.worker import DECIDER, Worker
 
 LONGEST_SECONDS: Final = 80.0
-"""For how long it is waited: a poll lasts 60 s, or 75 if its response is lost."""
+"""The most seconds to wait: a poll lasts 60 s, or 75 if its response is lost."""
 QUIET_SECONDS: Final = 0.3
-"""After so many seconds it is said for what."""
+"""Seconds after which a person is told what is waited for."""
 LOOK_SECONDS: Final = 0.05
 """Seconds between two looks."""
 

@@ -49,7 +49,8 @@ class OutputContexts:
             self._since.put((domain, workflow_id), time.time_ns() // 1_000_000)
 
     def since(self, domain: str, workflow_id: str) -> int:
-        """Since when the output of this execution has its context, in milliseconds since 1970; 0 if it has none."""
+        """The time since which the output of this execution has its context, in milliseconds since 1970; 0 if it has
+        none."""
         return self._since.get((domain, workflow_id)) or 0
 
     def get(self, domain: str, workflow_id: str) -> contextvars.Context | None:

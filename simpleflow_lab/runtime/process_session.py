@@ -35,7 +35,7 @@ MAX_NAMED: Final = 5
 KEEP_SECONDS: Final = 1.0
 """Seconds between two messages to the engine of another process that this one lives."""
 RELEASE_SECONDS: Final = 2.0
-"""For how long a process that stops waits until the engine has the tasks that it gives back."""
+"""Seconds for which a process that stops waits until the engine has the tasks that it gives back."""
 
 
 class ProcessSession:

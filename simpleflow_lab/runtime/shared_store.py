@@ -55,9 +55,9 @@ _RESPONSES: Final = frozenset(
 logger = logging.getLogger(__name__)
 
 RELEASE_SECONDS: Final = 1.0
-"""For how long to wait until the owner has ended the polls of this process."""
+"""Seconds to wait until the owner has ended the polls of this process."""
 LAST_RESPONSES_SECONDS: Final = 1.0
-"""For how long to wait for the responses that an owner may have sent before it died."""
+"""Seconds to wait for the responses that an owner may have sent before it died."""
 OWNER_SECONDS: Final = 5.0
 """Seconds to look for the owner of a store: between two owners there may be none for a moment."""
 

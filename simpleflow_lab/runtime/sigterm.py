@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 CLOSING_SECONDS: Final = 2.0
-"""For how long the end waits until the Labs are closed."""
+"""Seconds for which the end of the process waits until the Labs are closed."""
 Handler = Callable[[int, FrameType | None], Any]
 
 

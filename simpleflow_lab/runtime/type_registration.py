@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_SIMILAR: Final = 2
 """Domains that are spelled like another and that a message names."""
 SIMILARITY: Final = 0.8
-"""From which of `difflib`'s ratios on a new domain of a store may be a mistyped one."""
+"""The least of `difflib`'s ratios at which a new domain of a store may be a mistyped one."""
 MAX_NAMED: Final = 5
 """Domains that a message names."""
 RETENTION_DAYS = "30"

@@ -83,13 +83,13 @@ class Worker(abc.ABC):
 
     @property
     def since(self) -> datetime.datetime:
-        """Since when it is in this state."""
+        """The time since which it is in this state."""
         blocked = self.blocked_since if self.state == "blocked" else None
         return _time(self.poller.changed_at if blocked is None else blocked)
 
     @property
     def blocked_since(self) -> float | None:
-        """Since when something is blocked, by `time.time`; `None` if nothing is."""
+        """The time since which something is blocked, by `time.time`; `None` if nothing is."""
         return None
 
     @property

@@ -1,4 +1,4 @@
-"""Until when a caller waits for a service that is silent: for the owner of a store that is stopped, say.
+"""The time until which a caller waits for a service that is silent: for the owner of a store that is stopped, say.
 
 Rule: it ends the waiting for a service that is known to be silent, and never a call that is just slow.
 """

@@ -234,7 +234,7 @@ class History(Sequence[HistoryEvent]):
 
 
 _PAGE_TOKENS: Final = ("nextPageToken", "NextToken")
-"""By which SWF, and the AWS CLI, say that this is a part of a history, and more follows."""
+"""The keys by which SWF, and the AWS CLI, say that this is a part of a history, and more follows."""
 _SAVE_ALL: Final = (
     "save all, as aws swf get-workflow-execution-history does without --max-items, --starting-token and --no-paginate"
 )

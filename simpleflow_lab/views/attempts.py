@@ -31,7 +31,7 @@ from simpleflow_lab.swf.event_types import (
 )
 
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-"""From when times are counted."""
+"""The time from which times are counted."""
 ATTEMPTS: Final = frozenset({ACTIVITY, CHILD, LAMBDA, TIMER})
 """Kinds of entities that are attempts."""
 TASKS: Final = frozenset({ACTIVITY, CHILD, LAMBDA})

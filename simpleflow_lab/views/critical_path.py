@@ -224,7 +224,7 @@ class _Walk:
         return self._decision(since, needed)
 
     def _held_since(self, attempt: Attempt, place: int, needed: list[int]) -> tuple[int, str] | None:
-        """Since which decision an attempt was deferred, and by what; `None` if it was not.
+        """The decision since which an attempt was deferred, and by what; `None` if it was not.
 
         It is the first of those after which something was deferred that had seen all that the attempt depends on.
         """

@@ -32,7 +32,7 @@ def _running(attempt: Attempt, until: datetime.datetime) -> tuple[datetime.datet
 
 
 GROUPS: Final = ("name", "worker", "task_list")
-"""By what there are lanes."""
+"""Attributes of an attempt by which there can be lanes."""
 SPANS: Final[tuple[Span, ...]] = (_whole, _running)
 
 

@@ -118,7 +118,7 @@ class _Times:
         return float(np.nanmax(self._times, initial=0))
 
     def waiting(self, end: float) -> _Spans:
-        """From when until when each waited, at most until this time."""
+        """The times between which each waited, at most until this time."""
         until = np.where(np.isnan(self._closed), end, self._closed)
         return _Spans(self._scheduled, np.where(np.isnan(self._started), until, self._started))
 

@@ -133,7 +133,7 @@ class HistoryViews(ABC):
         return "comparison" if one == two else f"{one}.compare({two})"
 
     def slack(self) -> pd.DataFrame:
-        """By how much longer each task could have taken without delay; see `views.path_tables.slack_table`."""
+        """The time by which each task could have taken longer without delay; see `views.path_tables.slack_table`."""
         from simpleflow_lab.views.path_tables import slack_table
 
         return slack_table(self._folded())

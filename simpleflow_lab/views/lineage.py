@@ -1,4 +1,4 @@
-"""On what each task of an execution depended: what is known, and what is likely.
+"""The tasks on which each task of an execution depended: those that are known, and those that are likely.
 
 Known are the tasks whose futures were among its arguments, as our deciders record them in `control`, and its own
 attempt before. For a task without either it is what had ended when the decision that scheduled it was made; where that

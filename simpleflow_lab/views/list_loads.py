@@ -29,7 +29,7 @@ class ListLoad:
     places: Sequence[int]
     """The places of those of the list, in the order of scheduling."""
     until: datetime.datetime
-    """Up to when those that are open count."""
+    """The time up to which those that are open count."""
 
     @cached_property
     def most_at_once(self) -> int:
@@ -67,7 +67,7 @@ class ListLoad:
 
     @cached_property
     def _spans(self) -> list[Span]:
-        """From when until when those that were started ran, in the order of their starts."""
+        """The times between which those that were started ran, in the order of their starts."""
         spans = [
             (start, end if end > start else start)
             for start, closed in zip(self._column("started"), self._column("closed"), strict=True)

@@ -557,7 +557,7 @@ def _number_ticks(first: float, last: float, most: int = _TICKS) -> list[tuple[f
 
 
 _WIDER: Final = 1.3
-"""By how much wider than `width_of` says a text may be in the font that a reader has."""
+"""Factor by which a text may be wider than `width_of` says, in the font that a reader has."""
 
 
 def _text_in(text: str, room: float, x: float, y: float, *, size: float = 12, **how: Any) -> str:

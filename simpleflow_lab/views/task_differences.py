@@ -42,7 +42,7 @@ class TaskDifference(NamedTuple):
     running_b: float | None
     """The same of `b`."""
     longer: float
-    """By how many seconds `a` took longer, waiting and running; what is not there counts as 0."""
+    """Seconds by which `a` took longer, waiting and running; what is not there counts as 0."""
     same_input: bool | None
     """Whether the input of the first attempt is the same; `None` if it is not in both."""
     same_result: bool | None

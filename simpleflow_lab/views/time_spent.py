@@ -41,7 +41,7 @@ IDLE: Final = "idle"
 PARTS: Final = (RUNNING, QUEUED, DECIDING, NO_DECIDER, SIGNALS, TIMERS, IDLE)
 """What a moment is counted for, the first that holds."""
 GROUPS: Final = ("name", "task_list", "worker")
-"""By what `concurrency` can tell tasks apart."""
+"""Attributes of an attempt by which `concurrency` can tell tasks apart."""
 MAX_STEPS: Final = 600
 """Steps of a line; in a longer history each is the most there was in its time."""
 MAX_GROUPS: Final = 8

@@ -51,7 +51,7 @@ class Wait:
     what: str
     """What it waits for, in words."""
     since: datetime.datetime | None = None
-    """Since when, as far as the history or the engine tells."""
+    """The time since which it waits, as far as the history or the engine tells."""
     until: datetime.datetime | None = None
     """When the wait ends at the latest, by a timer or a timeout; `None` if nothing limits it."""
     to_do: str = ""

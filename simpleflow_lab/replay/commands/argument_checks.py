@@ -45,7 +45,7 @@ class _Signature(NamedTuple):
 
     whole: inspect.Signature
     least: float
-    """With how many arguments it can be called by position alone; infinitely many if it can't."""
+    """The fewest arguments with which it can be called by position alone; infinitely many if it can't."""
     most: float
     """The most that there may be."""
 
