@@ -62,7 +62,7 @@ class PdbSession:
         self._stops = stops_at_breakpoints
         self._records: list[DecisionRecord] = []
         self._thread = threading.get_ident()
-        self._is_over = self._is_paused = False
+        self._is_over = self.is_paused = False
         self._is_met = stops_at_breakpoints
         """The user has talked to the debugger, or may never do: no frame to stand in is no error."""
         recorder = Recorder(self._records.append, stacks_from=len(history) + 1)
@@ -177,7 +177,7 @@ class PdbSession:
 
     def _at_breakpoint(self, frame: FrameType, call: str) -> bool:
         """Handle `breakpoint()` and its like: not those of other threads, nor those that a person types."""
-        if threading.get_ident() != self._thread or self._is_over or self._is_paused:
+        if threading.get_ident() != self._thread or self._is_over or self.is_paused:
             return False
         if call == breakpoints.INPUT:
             return True
@@ -199,12 +199,15 @@ class PdbSession:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Within it the debugger talks to the user, and no fiber of the code runs."""
-        self._is_paused = True
+        if self.is_paused:  # by the `debug` command, whose debugger talks within that of the session
+            yield
+            return
+        self.is_paused = True
         try:
             with heard_output(), self._replay.no_fiber_runs():
                 yield
         finally:
-            self._is_paused = False
+            self.is_paused = False
 
     def _trace(self, running: FrameType | None) -> None:
         """Trace all frames of the code: those that are suspended, too, go on with it."""

@@ -23,6 +23,9 @@ class Quit(KeyboardInterrupt):
 class DebuggerSession(Protocol):
     """The replay as the debugger needs it."""
 
+    is_paused: bool
+    """The debugger talks to the user."""
+
     def is_theirs(self, frame: FrameType) -> bool:
         """The frame is of the author's code."""
 
@@ -46,6 +49,8 @@ class ReplayDebugger(_Base):  # type: ignore[misc]
     """The user wants to stop at the next line of the code."""
     continues = False
     """The user wants to go on to the next breakpoint."""
+    quitting = False
+    """The user wants to leave. The debugger is asked before it was begun with any code."""
 
     def get_stack(self, frame: FrameType | None, traceback: Any) -> Any:
         """The frames from the author's outermost one to the innermost."""
@@ -60,10 +65,13 @@ class ReplayDebugger(_Base):  # type: ignore[misc]
         return self.session.is_theirs(frame) and bool(super().stop_here(frame))
 
     def trace_dispatch(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """As ever; but leaving ends the replay, and raises nothing that the code could take for an error."""
+        """As ever; but leaving ends the replay, and raises nothing that the code could take for an error. What the
+        `debug` command runs while the user is talked to is left alone."""
         try:
             return super().trace_dispatch(frame, event, argument)
         except bdb.BdbQuit:
+            if self.session.is_paused:
+                raise
             raise Quit from None
 
     def interaction(self, *args: Any, **kwargs: Any) -> None:
@@ -107,6 +115,14 @@ class ReplayDebugger(_Base):  # type: ignore[misc]
         return super().do_continue(arg)
 
     do_c = do_cont = do_continue
+
+    def do_debug(self, arg: str) -> Any:
+        """debug: step through a call in a debugger of its own. The replay is traced afterwards as it was before."""
+        before = sys.gettrace()
+        try:
+            return super().do_debug(arg)
+        finally:
+            sys.settrace(before)
 
     def do_jump(self, arg: str) -> None:
         """j(ump): not in a replay, which goes along what was recorded."""

@@ -154,6 +154,14 @@ def test_restart_and_jump_are_told_and_change_nothing(program: Path) -> None:
     assert shown.count("(Pdb) 1") == 2
 
 
+def test_the_debug_command_steps_through_a_call_and_comes_back(program: Path) -> None:
+    shown = typed(program, "steps[2].pdb()", "debug self.look_up(7);s;n;n;p rows;q;p total, number;n;n;p total;q")
+    assert "{'a': 7}" in shown
+    assert "LEAVING RECURSIVE DEBUGGER" in shown
+    assert "(1, 1)" in shown
+    assert "(Pdb) total is 3" in shown, "the replay goes on behind it"
+
+
 def test_the_end_of_an_open_history_is_stood_on(program: Path) -> None:
     shown = typed(program, "steps[3].pdb()", "n;n;n;n;n;n;p total;q", "waits")
     assert "*** the history ends with step 4: the code waits there for what comes next" in shown
@@ -212,6 +220,12 @@ def test_in_a_kernel_it_is_ipythons_debugger(tmp_path: Path) -> None:
         assert "ipdb>" in shown
         assert "(1, 1)" in shown
         assert "total is 3" in shown
+        keys = ["debug self.look_up(7)", "n", "n", "p rows", "q", "p total, number", "n", "n", "p total", "q"]
+        shown = kernel.debug("steps[2].pdb()", keys)
+        assert "{'a': 7}" in shown
+        assert "LEAVING RECURSIVE DEBUGGER" in shown
+        assert "(1, 1)" in shown
+        assert "total is 3" in shown, "the replay goes on behind it"
         shown = kernel.debug("%simpleflow connect lab\n%simpleflow debug --at 2 --pdb", ["p number", "q"])
         assert "ipdb>" in shown
         assert "left step 2 of 4: nothing of the execution has changed" in shown
