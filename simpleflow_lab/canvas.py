@@ -111,9 +111,9 @@ class GroupFuture(Future):
         self.futures: list[Future] = []
         """The futures of its members, as far as they are submitted."""
         self.max_parallel = max_parallel
-        """How many of its members may run at a time, if that is fewer than it has."""
+        """The most of its members that may run at a time, if that is fewer than it has."""
         self.deferred = 0
-        """How many of its members are not submitted yet, because `max_parallel` of them run."""
+        """Number of its members that are not submitted yet, because `max_parallel` of them run."""
         self.all_deferring: dict[GroupFuture, None] | None = None
         """Where an executor looks for the groups of a run that defer members; the executor sets it."""
 

@@ -17,12 +17,12 @@ DEFAULT_VERSION: Final = "default"
 DEFAULT_ACTIVITY_TIMEOUT: Final = 300
 """Each of an activity's four timeouts, unless given."""
 DEFAULT_ACTIVITY_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
-"""How many activities of a task list a Lab runs at once, unless given. Most wait for something, so they are more than
+"""Activities of a task list that a Lab runs at once, unless given. Most wait for something, so they are more than
 there are processors."""
 DEFAULT_EXECUTION_TIMEOUT: Final = 7 * DAY
-"""How long an execution may stay open, unless its workflow or its start says otherwise."""
+"""The longest time that an execution may stay open, unless its workflow or its start says otherwise."""
 DEFAULT_DECISION_TASK_TIMEOUT: Final = 300
-"""How long one decision may take, unless given."""
+"""The longest time that one decision may take, unless given."""
 DEFAULT_MAX_LOST_ATTEMPTS: Final = 5
 """Number of attempts in a row whose worker's process died, after which an activity task fails. Histories count on it: a
 decider with another limit says so in its identity."""

@@ -184,7 +184,7 @@ class NoSuchStepError(UsageError, IndexError):
 
     def __init__(self, number: object, last: int) -> None:
         self.number = number
-        """What was asked for."""
+        """The number that was asked for."""
         self.last = last
         """The number of the last step."""
         there = f"they are numbered from 1 to {last}" if last else "there is none"
@@ -586,7 +586,7 @@ class NondeterminismError(DecisionTaskError):
     ) -> None:
         self.author_error = author_error
         self.cause = cause
-        """What may have made the two differ."""
+        """The cause that may have made the two differ."""
         self.event_id = event_id
         self.recorded = recorded
         self.requested = requested
@@ -660,7 +660,7 @@ class CloseNotPermittedError(DecisionTaskError):
         )
         self.cause = cause
         self.times = times
-        """How often it was refused."""
+        """Number of times that it was refused."""
 
 
 class WorkflowNotRegisteredError(DecisionTaskError):
@@ -767,7 +767,7 @@ class SWFFault(SimpleflowLabError):
 
     code: str = "InternalFailure"
     advice: str = ""
-    """What to do, where SWF's words don't say it."""
+    """Advice, where SWF's words don't give it."""
     was_repeated: bool = False
     """Whether the request was sent more than once: then an earlier one may have been carried out without an answer."""
 

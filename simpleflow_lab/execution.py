@@ -448,4 +448,4 @@ _RESTARTED_WITH: Final = (
     "childPolicy",
     "lambdaRole",
 )
-"""What a new run takes over from the first event; SWF's StartWorkflowExecution has the same names."""
+"""Attributes that a new run takes over from the first event; SWF's StartWorkflowExecution has the same names."""

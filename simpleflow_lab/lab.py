@@ -81,7 +81,7 @@ class Served(NamedTuple):
     environment: Mapping[str, str]
     """The variables with which every AWS SDK finds it: endpoint, key, secret, region."""
     notice: str | None = None
-    """What programs that were told the variables before need to know, in a sentence; `None` if there is nothing."""
+    """A sentence for programs that were told the variables before; `None` if there is none."""
 
 
 class Lab(LabWorkers):

@@ -66,7 +66,7 @@ replaying_threads: Final[dict[int, int]] = {}
 log_receivers: Final[dict[int, Callable[[str], None]]] = {}
 """Called with the lines that a replaying thread's code logs and that are dropped, by the thread's identifier."""
 logged_before: Final[dict[int, deque[str]]] = {}
-"""What a thread that makes a decision anew logged for it before and has not logged again, by its identifier."""
+"""The texts that a thread which makes a decision anew logged for it before and not again yet, by its identifier."""
 
 
 def is_to_be_logged(logger: str, level: int, msg: object, args: Any) -> bool:

@@ -42,7 +42,7 @@ _ONLY_IN_A_STORE: Final = frozenset(
         *("signal", "request_cancel", "terminate", "retry_decision", "next_run", "latest_run", "metrology"),
     }
 )
-"""What an `Execution` has beside what a history gives."""
+"""The names that an `Execution` has beside what a history gives."""
 
 
 class NotInAStoreError(UsageError, AttributeError):

@@ -23,9 +23,9 @@ from simpleflow_lab.views.listing_views import ListingView
 from simpleflow_lab.views.listings import Kind, Listing
 
 _MAX_TASKS: Final = 1
-"""How many current tasks a cell names."""
+"""The most current tasks that a cell names."""
 _MAX_TYPES: Final = 3
-"""How many types a cell names."""
+"""The most types that a cell names."""
 _MAX_NAME: Final = 40
 _MAX_ERROR: Final = 160
 
@@ -112,7 +112,8 @@ class TaskListPoller:
     is_this_process: bool
     """Whether it is this process."""
     waiting_polls: int | None
-    """How many of its polls wait for a task; `None` if the service doesn't tell, as Amazon SWF of another process."""
+    """Number of its polls that wait for a task; `None` if the service doesn't tell, as Amazon SWF of another
+    process."""
     tasks: tuple[CurrentTask, ...]
     """The tasks that it was given and has not answered; none is known of a program that is not ours."""
     since: datetime.datetime | None
@@ -120,7 +121,7 @@ class TaskListPoller:
     is_silent: bool
     """Whether the process was not heard of for seconds: it is stopped, or the machine sleeps."""
     does: Mapping[str, Any] | None = None
-    """What else is known of it: of one of this process, or that a supervisor of this machine started. `None` if
+    """Further facts about it: of one of this process, or that a supervisor of this machine started. `None` if
     nothing is."""
     supervisor: int | None = None
     """The process that started it and starts it again when it ends; `None` if it was started otherwise."""

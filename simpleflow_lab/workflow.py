@@ -98,7 +98,7 @@ class Workflow:
     task_priority: ClassVar[Any] = PRIORITY_NOT_SET
     """Priority of its decision tasks, and of activities that have none of their own."""
     child_policy: ClassVar[str | None] = None
-    """What becomes of its children when it closes, however it does: TERMINATE, REQUEST_CANCEL or ABANDON. If not given,
+    """The policy for its children when it closes, however it does: TERMINATE, REQUEST_CANCEL or ABANDON. If not given,
     TERMINATE; for a child, its parent's."""
     execution_timeout: ClassVar[int | str | None] = None
     """Seconds an execution may stay open."""
@@ -109,7 +109,7 @@ class Workflow:
     propagate_signals_to_parent: ClassVar[bool] = True
     """Signals that it gets are passed on to its parent, as they are to its children."""
     retry: ClassVar[int | Retry] = 0
-    """How often a failed child execution is tried again, at once; or a `retry.Retry` that says more."""
+    """The most times that a failed child execution is tried again, at once; or a `retry.Retry` that says more."""
     raises_on_failure: ClassVar[bool] = True
     """Reading the result of a failed child execution raises."""
     idempotent: ClassVar[bool | None] = None

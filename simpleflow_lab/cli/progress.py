@@ -91,8 +91,8 @@ def _is_terminal(stream: Any) -> bool:
 
 
 _latest: Final[list[Any]] = []
-"""What the latest live line had put into `sys`: before Python 3.13.3, `print` doesn't hold the stream that it writes
-to, and a thread of a workflow may be in the midst of one."""
+"""The streams that the latest live line had put into `sys`: before Python 3.13.3, `print` doesn't hold the stream that
+it writes to, and a thread of a workflow may be in the midst of one."""
 
 
 class _LiveLine:

@@ -50,7 +50,7 @@ _MAX_UNHANDLED: Final = 5
 _MAX_FRAMES: Final = 20
 """The innermost lines of a traceback that are shown."""
 SIGNAL_SECONDS: Final = 0.2
-"""How often the main thread looks for signals."""
+"""Seconds between two looks of the main thread for signals."""
 _JSON: Final = ("json", "prettyjson")
 
 

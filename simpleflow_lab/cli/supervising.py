@@ -11,7 +11,7 @@ from simpleflow_lab.commands.processes import STOPS, WorkersStarted
 from simpleflow_lab.commands.signal_handlers import handling
 
 SIGNAL_SECONDS: Final = 0.2
-"""How often the main thread looks for signals."""
+"""Seconds between two looks of the main thread for signals."""
 
 
 def supervise(record: WorkersStarted) -> ExitCode:

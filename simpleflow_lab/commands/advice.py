@@ -168,4 +168,4 @@ _COMMANDS: Final[Mapping[tuple[str, str], _Command]] = {
 }
 """The words of the command for each call. What is not here, as `execution.result()`, only Python can do."""
 _SHOWN: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {("lab", "execution"): ("", ".explain()")}
-"""What may be called on the result of a call, and its command does it, too."""
+"""Methods that may be called on the result of a call, and whose command does it, too."""

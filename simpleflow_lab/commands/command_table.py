@@ -329,7 +329,7 @@ _WORDS: Final = {
     "is not a valid integer.": "is no whole number",
     "is not a valid float range.": "is no number",
 }
-"""What click calls the type of a value, and what a person does."""
+"""Types of values by click's names, in a person's words."""
 _NO_WATCH: Final = (
     "--watch is for commands that only read: what waits for an execution says in a terminal how far it is; for another "
     "one, workflow.info ID --watch 2"

@@ -35,13 +35,13 @@ class Finding(NamedTuple):
     """The finding of one check."""
 
     check: str
-    """What was checked."""
+    """The thing that was checked."""
     state: str
     """`ok`, `warning` or `problem`."""
     finding: str
-    """What is the case."""
+    """The result in words."""
     to_do: str = ""
-    """What to do about it."""
+    """Advice on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Diagnosis(ListingRecord):
     """`doctor`."""
 
     findings: tuple[Finding, ...]
-    """What each check found."""
+    """The finding of each check."""
 
     @property
     def has_problem(self) -> bool:

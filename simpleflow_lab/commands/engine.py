@@ -26,7 +26,7 @@ class EngineStarted(Record):
     environment: Mapping[str, str]
     """The variables with which AWS SDKs find it."""
     notice: str | None
-    """What programs that were told the variables before need to know; `None` if there is nothing."""
+    """A notice for programs that were told the variables before; `None` if there is none."""
 
     def __repr__(self) -> str:
         # Without the key: what is shown in a notebook is saved with it.

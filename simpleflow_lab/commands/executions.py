@@ -164,7 +164,7 @@ class ListedExecutions(ListingRecord):
     infos: Infos
     """SWF's `executionInfos`, latest first."""
     waits: Mapping[str, str]
-    """What open ones wait for, in a few words, by run id."""
+    """The waits of open ones, in a few words, by run id."""
     until: datetime.datetime
     """The time up to which open ones have lasted."""
 
@@ -260,7 +260,7 @@ class TaskStatistics(ListingRecord):
     """`workflow.statistics`."""
 
     executions: int
-    """How many executions were read."""
+    """Number of executions that were read."""
     table: Listing
     """One row per kind and name of task."""
 

@@ -56,7 +56,7 @@ class ExecutionInfo(Inspection, ListingRecord):
     """`workflow.info`."""
 
     waits: Listing
-    """What it waits for; empty if it has closed."""
+    """The waits of it; empty if it has closed."""
 
     def listing(self) -> Listing:
         """One row, with all that it waits for as one value."""
@@ -400,7 +400,7 @@ def gantt(session: Session, target: Target, output: str | None, force: bool) -> 
 
 
 _PAGES: Final = ("", ".html", ".htm")
-"""How the names of files end in which a page is written."""
+"""The ends of names of files in which a page is written."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,9 +39,9 @@ class Replayed(ListingRecord):
     workflow: str
     """The workflow class that was replayed."""
     decisions: int
-    """How many decisions the history records."""
+    """Number of decisions that the history records."""
     events: int
-    """How many events it has."""
+    """Number of its events."""
     error: DecisionTaskError | None
     """Where the code decides otherwise; `None` if it makes the recorded decisions."""
 

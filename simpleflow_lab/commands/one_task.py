@@ -73,9 +73,9 @@ class Rerun(Record):
     attempt: Attempt
     """The attempt whose input it ran with."""
     result: Any = None
-    """What the activity returned."""
+    """The value that the activity returned."""
     error: BaseException | None = None
-    """What it raised."""
+    """The error that it raised."""
 
 
 @click.command("activity.rerun")

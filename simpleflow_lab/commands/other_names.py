@@ -45,7 +45,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     "connect": "%simpleflow connect, in a notebook; in a shell, --store ADDRESS before the command",
     **dict.fromkeys(("ui", "web", "dashboard", "notebook"), "%load_ext simpleflow_lab, in a notebook of JupyterLab"),
 }
-"""What to type instead of a name."""
+"""The words to type instead of a name."""
 
 
 def here(name: str, known: Iterable[str]) -> str | None:

@@ -34,7 +34,7 @@ STOPS: Final = (
     "what they have in progress is canceled and given back; the same again kills them",
     "killed",
 )
-"""What is said when a supervisor is told to stop, by how often it was."""
+"""The lines that are said when a supervisor is told to stop, in the order of the times that it is told."""
 STOP_POLL_SECONDS: Final = 0.05
 """Seconds between two checks whether a process has ended."""
 
@@ -48,7 +48,7 @@ class WorkersStarted(Record):
     threads of the kernel."""
 
     works: tuple[SupervisedWork, ...] = ()
-    """What each process serves; nothing in a notebook, and after `--one-task`."""
+    """The work of each process; none in a notebook, and after `--one-task`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The place and the domain that they serve."""
     summary: str = ""

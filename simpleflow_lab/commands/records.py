@@ -22,7 +22,7 @@ class Record:
     """The answer of a command."""
 
     message: str | None = None
-    """What the command did beside its answer, in one sentence; `None` if the answer says everything."""
+    """A sentence about what the command did beside its answer; `None` if the answer says everything."""
 
 
 @dataclass(frozen=True, kw_only=True)

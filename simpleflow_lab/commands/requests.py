@@ -45,7 +45,7 @@ class RequestsSent(ListingRecord):
     rows: tuple[tuple[str, str, str], ...]
     """Of each its workflow id, `done` or `refused`, and what was done or why not."""
     refused: int
-    """How many were refused."""
+    """Number of those that were refused."""
 
     def listing(self) -> Listing:
         """One row per execution."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simpleflow_lab.recorded_execution import RecordedExecution
 
 NAME_A_STORE: Final = "name yours with --store; workflow.start makes a new one"
-"""What helps where there is no store, by default."""
+"""Advice where there is no store, by default."""
 OpenLab = Callable[[str | None, str | None, bool], "Lab"]
 """From the address of a store and a domain to the Lab there, which may be open already; `None` is the default. The
 last argument says whether a store that is not there is made."""
@@ -89,7 +89,7 @@ class Session:
         self.virtual_time = False
         """Whether the Lab is opened with a clock that jumps to the next deadline."""
         self.output = Output()
-        """How the answer of the command is shown."""
+        """The way in which the answer of the command is shown."""
         self.modules: list[str] = []
         """Modules that were imported because the command line named them."""
         self._written: set[str] = set()

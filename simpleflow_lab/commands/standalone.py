@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 MAX_ID: Final = 220
 """Characters of the workflow id in the name of the task list."""
 STATUS_SECONDS: Final = 2.0
-"""How often `--display-status yes` says the status."""
+"""Seconds between two times that `--display-status yes` says the status."""
 CANCEL: Final = 2
-"""How often a supervisor is told to stop until it cancels."""
+"""Number of times that a supervisor is told to stop until it cancels."""
 JOIN_SECONDS: Final = 0.2
-"""How often the main thread looks for signals."""
+"""Seconds between two looks of the main thread for signals."""
 
 
 @click.command("standalone")

@@ -35,7 +35,7 @@ class Outcome(ListingRecord):
     finished: bool
     """Whether it closed. If not, the command did not wait for it, or its decision is blocked (`error` says why)."""
     result: Any = None
-    """What its `run` returned, if it completed."""
+    """The value that its `run` returned, if it completed."""
     error: SimpleflowLabError | None = None
     """Why there is no result: a `WorkflowExecutionError` of a closed execution, a `DecisionTaskError` of a blocked
     decision."""

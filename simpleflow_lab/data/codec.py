@@ -59,14 +59,15 @@ TAG: Final = "__simpleflow__"
 """The key of an object that stands for a value of a registered type: its name; the other key is `VALUE`."""
 VALUE: Final = "value"
 CONVERT: Final = "convert it first, or store it elsewhere and pass its name"
-"""What helps with a value that is refused."""
+"""Advice on a value that is refused."""
 OBJECT: Final = "object"
 """Tag of a mapping of the author's own that has the key `TAG`."""
 
 _encode: Final = compact_encoder(sort_keys=True)
 
 Changes = dict[str, str]
-"""What `encode` wrote otherwise than JSON's own types: for each kind of it a sentence about the first that was met."""
+"""The values that `encode` wrote otherwise than JSON's own types: for each kind of it a sentence about the first that
+was met."""
 
 
 def encode(value: Any, changes: Changes | None = None) -> str:

@@ -27,7 +27,7 @@ _MAX_MESSAGE: Final = 4_096
 _MAX_NAME: Final = 512
 _MAX_BASES: Final = 32
 _LEVEL: Final = re.compile("TaskFailed: ([^:]*): ")
-"""How the reason of a task that failed begins: its id has no colon."""
+"""The first words of the reason of a task that failed: its id has no colon."""
 _SHORTEST_ID: Final = 100
 """Characters that the id of a task may have in a reason in any case."""
 _LEFT_OUT: Final = "... "

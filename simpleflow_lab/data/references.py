@@ -36,7 +36,7 @@ MAX_JUMBO: Final = 5 * 1024**2
 S3: Final = "s3"
 STORE: Final = "store"
 NOT_FOR_UPSTREAM: Final = "large values are references in this input: only workers of simpleflow_lab can read it"
-"""What an input with references in it says to people; see `fields.META_KEY`."""
+"""The text for people in an input with references; see `fields.META_KEY`."""
 STORE_LOCATION: Final = "jumbo"
 """The location of these objects among those of the embedded engine."""
 

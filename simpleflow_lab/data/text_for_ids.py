@@ -19,7 +19,7 @@ from simpleflow_lab.data import codec
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
 
 TimeText = Callable[[datetime.date | datetime.time], str]
-"""How a date or time is written."""
+"""A function that writes a date or time."""
 
 
 def text_with_times(value: Any, time_text: TimeText) -> str:

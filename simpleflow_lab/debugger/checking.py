@@ -118,7 +118,7 @@ class Recorded:
     is_open: bool = False
     """It goes on, with the code of today."""
     label: str | None = None
-    """What it is called, if not by its workflow id: the name of its file."""
+    """Its name, if that is not its workflow id: the name of its file."""
     history: Callable[[], History]
     """Gets the history."""
 

@@ -31,7 +31,7 @@ MAX_NAMED: Final = 5
 _OPENING: Final = {"ActivityTaskScheduled": "activityId", "StartChildWorkflowExecutionInitiated": "workflowId"}
 _REFUSED: Final = {"ScheduleActivityTaskFailed": "activityId", "StartChildWorkflowExecutionFailed": "workflowId"}
 _ABOUT_LATER: Final = frozenset({"WorkflowExecutionSignaled", "TimerFired", "WorkflowExecutionCancelRequested"})
-"""What is not inherited from after a task that runs again."""
+"""Types of events that are not inherited from after a task that runs again."""
 _CANCELED: Final = frozenset({"ActivityTaskCanceled", "ChildWorkflowExecutionCanceled"})
 
 _Place = tuple[int, int]
@@ -58,11 +58,11 @@ class ForkPlan:
     runs: Sequence[InheritedRun]
     """The oldest first; the last one is of the run that is forked."""
     children: Sequence[ChildRun] = ()
-    """What each of these had recorded need not run again."""
+    """The children of which what they had recorded need not run again."""
     at: str
     """The point in words."""
     results: int
-    """How many results are inherited."""
+    """Number of results that are inherited."""
 
 
 @dataclass(kw_only=True)
@@ -72,7 +72,7 @@ class _Task:
     child: tuple[str, str] | None = None
     """Name and version of the type of a child execution; `None` of an activity task."""
     outcomes: list[tuple[_Place, HistoryEvent]] = field(default_factory=list)
-    """How its attempts closed, in order."""
+    """The closes of its attempts, in order."""
     is_open: bool = True
     """Its latest attempt has not closed."""
     openings: list[tuple[_Place, HistoryEvent]] = field(default_factory=list)

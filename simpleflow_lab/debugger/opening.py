@@ -22,7 +22,7 @@ class Opening(NamedTuple):
 
     number: int
     why: str
-    """What is there, in a few words: `where run raised the error that ended it`."""
+    """The reason, in a few words: `where run raised the error that ended it`."""
 
 
 def opening_of(steps: ReplaySteps) -> Opening:

@@ -17,7 +17,7 @@ _COPIES_ITSELF: Final = frozenset(
 )
 """Of a class with one of these it is not known what a copy of its objects is."""
 _OF_NAMED_TUPLE: Final = frozenset({"__new__", "__slots__"})
-"""What `namedtuple` writes itself."""
+"""The methods that `namedtuple` writes itself."""
 
 _known: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 

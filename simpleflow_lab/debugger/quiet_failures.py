@@ -50,7 +50,7 @@ NOT_SUBMITTED: Final = "not submitted"
 DIFFERENCE: Final = "difference"
 
 _BY_ITS_CODE: Final = frozenset({"COMPLETED", "FAILED", "CONTINUED_AS_NEW"})
-"""How an execution closes whose code has come to its end."""
+"""Close statuses of an execution whose code has come to its end."""
 _CONTAINERS: Final = frozenset({"group", "chain"})
 _TASKS: Final = frozenset({"activity", "child workflow", "lambda"})
 _STATES: Final = frozenset({"done", "finished", "cancelled", "state", "running", "pending", "add_done_callback"})
@@ -71,7 +71,7 @@ class QuietFailure:
     task: str
     """Id of the task, or name of the signal; empty of what has none, as a group."""
     text: str
-    """What there is to say, in one line."""
+    """The failure in one line."""
     line: Line | None
     """The author's line that asked for it; `None` of a signal and of a difference, which nothing asked for."""
     event_id: int | None

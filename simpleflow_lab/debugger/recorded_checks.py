@@ -34,19 +34,19 @@ class RecordedCheck:
     is_open: bool
     """It goes on with this code."""
     events: int
-    """How many events its history has."""
+    """Number of events of its history."""
     decisions: int
-    """How many decisions it records."""
+    """Number of decisions that it records."""
     decision: int | None = None
     """The number of the decision in which the code differs; `None` if it does not."""
     event_id: int | None = None
     """The event that records something else."""
     recorded: str | None = None
-    """What is recorded there; `None` if nothing is."""
+    """The decision that is recorded there; `None` if none is."""
     recorded_line: str | None = None
     """The line from which that was, with its text."""
     now: str | None = None
-    """What the code commands now; `None` if nothing."""
+    """The command of the code now; `None` if there is none."""
     now_line: str | None = None
     """The line that commands it."""
     error: str | None = None
@@ -100,7 +100,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         self.workflow = workflow
         """The name of the workflow class."""
         self.total = total
-        """How many executions are recorded; fewer are checked if the time was over."""
+        """Number of executions that are recorded; fewer are checked if the time was over."""
         self.stopped = stopped
         """Why not all were checked; `None` if they were."""
 

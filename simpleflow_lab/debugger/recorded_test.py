@@ -42,7 +42,7 @@ class RecordedTest:
     history: str
     """Its text."""
     decisions: int
-    """How many decisions the test checks."""
+    """Number of decisions that the test checks."""
 
 
 def recorded_test(

@@ -43,7 +43,7 @@ class ReplayDebugger(_Base):  # type: ignore[misc]
     """The methods of a debugger that are others in a replay: a base before the debugger's own class."""
 
     session: DebuggerSession
-    """What it talks about."""
+    """The replay that it is about."""
 
     stepping = False
     """The user wants to stop at the next line of the code."""

@@ -28,7 +28,8 @@ _MAX_VALUE: Final = 200
 _IDS: Final = ("activityId", "timerId", "workflowId", "markerName", "signalName", "id", "name")
 _VALUES: Final = ("startToFireTimeout", "input", "details", "result", "reason")
 _NOT_COMPARED: Final = {"FailWorkflowExecution": ("details",)}
-"""What is not the same in equal code: details of a failure hold a traceback, with paths and numbers of lines."""
+"""The parts that are not the same in equal code: details of a failure hold a traceback, with paths and numbers of
+lines."""
 _ADDRESS: Final = re.compile(r"\bat 0x[0-9a-fA-F]+")
 """Where an object lies, in the text of one without a text of its own: each process has it elsewhere."""
 

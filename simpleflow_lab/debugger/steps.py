@@ -242,7 +242,7 @@ class ReplaySteps:
         self.workflow: type[Workflow] = definition_for(history, workflow, fields)
         """The class with which it is replayed."""
         self.history = history
-        """What is replayed."""
+        """The history that is replayed."""
         self.domain = domain
         self.workflow_id = workflow_id
         self.run_id = run_id
@@ -255,7 +255,7 @@ class ReplaySteps:
             "fields": fields,
             **options,
         }
-        """What every replay of it is given; see `replay.trace.watch`."""
+        """The arguments of every replay of it; see `replay.trace.watch`."""
         self._walk = Walk(self.workflow, history, self.options)
         self._warned = False
 

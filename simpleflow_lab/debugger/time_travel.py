@@ -57,7 +57,7 @@ class Debugger:
         self._searching: ReplayThread | None = None
         """Runs the condition of the reader's that is looked for."""
         self._replaying: ReplaySteps | None = None
-        """What is being replayed again."""
+        """The steps that are being replayed again."""
         self._steps: ReplaySteps | None = replay()
         self._viewers: weakref.WeakSet[Any] = weakref.WeakSet()
         if not self._steps.open_at_end():

@@ -77,7 +77,7 @@ class ShownFuture(Shown):
         self.state = state
         """`PENDING`, `RUNNING`, `FINISHED` or `CANCELLED`."""
         self.error = error
-        """What it failed with, or `None`."""
+        """The error with which it failed, or `None`."""
         self._result = result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ShownFuture:
@@ -142,7 +142,7 @@ class Snapshots:
     def __init__(self) -> None:
         self._current = _Snapshot()
         self._held = _Snapshot()
-        """What the workflow holds has bounds of its own: it takes no room from the variables."""
+        """The snapshot of what the workflow holds, with bounds of its own: it takes no room from the variables."""
         self._workflows: dict[int, ShownWorkflow] = {}
 
     def begin(self) -> int:
@@ -399,7 +399,8 @@ _PLAIN_OF_CLASS: Final = _UNCHANGING | {str, bytes, int}
 _held_by: Final[Callable[[Workflow], dict[str, Any]]] = vars(Workflow)["__dict__"].__get__
 """Gets what a workflow holds, by name, whatever its class makes of the access to attributes."""
 _FACTORIES: Final = frozenset({list, dict, set, int, float, str, bool, tuple, deque, Counter, OrderedDict})
-"""What makes the missing values of a copied `defaultdict`; another factory may be the author's, and is left out."""
+"""Functions that make the missing values of a copied `defaultdict`; another factory may be the author's, and is left
+out."""
 _PLAIN_ZONES: Final = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})
 
 _COPIES: Final[dict[type, Callable[[_Snapshot, Any, int], Any]]] = {
@@ -414,5 +415,5 @@ _COPIES: Final[dict[type, Callable[[_Snapshot, Any, int], Any]]] = {
     frozenset: _made_of_keys(frozenset),
     deque: _of_deque,
 }
-"""How containers of each type are copied. Those of derived types, which may have code of the author's, are not, but for
-records: see `debugger.plain_records`."""
+"""The functions that copy containers of each type. Those of derived types, which may have code of the author's, are
+not, but for records: see `debugger.plain_records`."""

@@ -43,7 +43,7 @@ FUTURE_STATES: Final = {
     "FAILED": ("✗", "failed", "#d1495b"),
     "CANCELLED": ("⊘", "canceled", "#9d78c2"),
 }
-"""How a future's state is shown: glyph, word, colour."""
+"""The style of each state of a future: glyph, word, colour."""
 
 
 @seldom_collected()

@@ -39,13 +39,14 @@ AHEAD: Final = 16
 MAX_TRACED: Final = 2_000
 """The most events and commands of a window whose lines are noted with its values."""
 MIN_WINDOWS: Final = 6
-"""How many windows are cached, of whatever size: those that were made last."""
+"""Number of windows that are cached, of whatever size: those that were made last."""
 MAX_CACHED: Final = 1_000_000
-"""How large more windows than these may be together, in values and lines."""
+"""The most values and lines that more windows than these may have together."""
 MAX_PREPARED: Final = 2_000
 """The most decisions of which all windows are made as soon as one is asked for: any step is then there at once."""
 MAX_THREADS: Final = 8
-"""How many walks have a replay, with its thread, at a time: those that were asked last. The others begin one anew."""
+"""The most walks that have a replay, with its thread, at a time: those that were asked last. The others begin one
+anew."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -66,7 +67,7 @@ class Walk:
         """The code did not come to the end of the next decision in time."""
         self._thread: ReplayThread | None = None
         self._asking = -1
-        """How many callers there are; -1 before the first: who says stop then means that one."""
+        """Number of callers; -1 before the first: who says stop then means that one."""
         self._is_stopped = False
         self._resting: ReplayThread | None = None
         """The thread that it had, which may not have ended yet."""
@@ -321,7 +322,7 @@ class _Replays:
         self.progress = 0
         """Grows with each decision of each replay."""
         self.most: int | None = None
-        """How many decisions can be had, if the one behind them takes too long."""
+        """Number of decisions that can be had, if the one behind them takes too long."""
         self._watching: Iterator[DecisionRecord] | None = None
         self._tracing: Iterator[DecisionRecord] | None = None
         self._uses: tuple[Sequence[FutureUse], DecisionRecord | None] | None = None
@@ -329,7 +330,7 @@ class _Replays:
         self._windows: OrderedDict[tuple[int, bool], list[DecisionRecord]] = OrderedDict()
         """By its number, and whether it has lines alone."""
         self._sizes: dict[tuple[int, bool], int] = {}
-        """How large each window is."""
+        """The size of each window."""
         self._next_window: _Going | None = None
         """The replay of the latest window, which can go on with the one behind it."""
 

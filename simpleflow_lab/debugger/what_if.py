@@ -42,7 +42,7 @@ from simpleflow_lab.views.line_views import LineView
 from simpleflow_lab.views.time_lines import time_lines
 
 MAX_PATH_LINES: Final = 2
-"""How many lines tell of each critical path."""
+"""Number of lines about each critical path."""
 LAST_COMMANDS: Final = 200
 """Among how many of the last commands the line is looked for that asks without end."""
 

@@ -89,9 +89,9 @@ def warn_of_another(kind: str, key: tuple[str, str], old: weakref.ref[Any] | Non
 
 _EXAMPLES: Final = {"activity": "with_attributes({})", "workflow": "its class attribute {}"}
 MAX_CHECKS: Final = 3
-"""How often it is checked, for one type, whether anybody still uses a definition that was replaced: this takes time."""
+"""The most checks, for one type, whether anybody still uses a definition that was replaced: this takes time."""
 _checks: Final[Counter[tuple[str, str]]] = Counter()
-"""How often, by type; `MAX_CHECKS` once there was a warning."""
+"""Number of checks, by type; `MAX_CHECKS` once there was a warning."""
 
 
 class _Comparison:

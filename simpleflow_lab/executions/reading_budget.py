@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 MAX_CHILDREN: Final = 30
-"""How many executions below one are read."""
+"""The most executions below one that are read."""
 MAX_DEPTH: Final = 10
-"""How many levels below it."""
+"""The most levels below it."""
 
 
 class Budget:

@@ -31,7 +31,7 @@ class Progress(NamedTuple):
     running_names: tuple[str, ...]
     """Names of the types of what runs, without repetition."""
     activities: tuple[ActivityProgress, ...] = ()
-    """How far the activities that run in this process are, by their latest heartbeats."""
+    """The progress of the activities that run in this process, by their latest heartbeats."""
     unfinished: int = 0
     """Not finished when the execution closed: scheduled or started, and without a result."""
     waits: str = ""

@@ -33,7 +33,7 @@ MAX_IDLE_SECONDS: Final = 60.0
 """A connection that was not used for longer is not used again: the server closes it after twice that time."""
 
 CHECK_SECONDS: Final = 2.5
-"""How often a request that waits for its response asks whether to wait on."""
+"""Seconds after which a request that waits for its response asks whether to wait on."""
 
 WaitOn = Callable[[float], None]
 """Called with the seconds since a request was sent, while no response comes; it raises to end the wait."""

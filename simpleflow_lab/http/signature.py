@@ -20,7 +20,7 @@ from typing import Final
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "swf"
 MAX_SKEW: Final = datetime.timedelta(minutes=15)
-"""How far the time of a request may differ from this machine's; AWS's own limit."""
+"""The most by which the time of a request may differ from this machine's; AWS's own limit."""
 _MUST_BE_SIGNED: Final = frozenset({"host", "x-amz-date"})
 
 _AUTHORIZATION: Final = re.compile(

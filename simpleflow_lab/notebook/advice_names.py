@@ -18,9 +18,9 @@ from simpleflow_lab.recorded_execution import RecordedExecution
 from simpleflow_lab.views.advice_text import PROGRAM, read_advice
 
 _MODULE: Final = " --module MODULE"
-"""What a shell has to be told and a notebook has in its cells."""
+"""The option that a shell needs and a notebook does not, which has the code in its cells."""
 _RENAMED: Final = frozenset({"lab", "execution"})
-"""What advice calls by a name that is a variable of the notebook."""
+"""The names in advice for which a variable of the notebook stands."""
 
 
 def with_names(

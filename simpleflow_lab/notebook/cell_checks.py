@@ -34,11 +34,11 @@ class CellChecks:
 
     def __init__(self) -> None:
         self._before: dict[Key, _Seen] = {}
-        """What was registered before the current cell, or when it was checked last."""
+        """The definitions that were registered before the current cell, or when it was checked last."""
         self._codes: dict[Key, str] = {}
-        """What the code of the workflows of cells was after the last cell, with all that it uses."""
+        """The fingerprints of the workflows of cells after the last cell, with all that they use."""
         self._edits: dict[Key, Callable[[], tuple[str, ...]]] = {}
-        """What names which of the things that those use were edited since then."""
+        """The functions that name which of the things that those use were edited since then."""
         self._began = time.time()
 
     def begin(self, info: object = None) -> None:

@@ -37,9 +37,9 @@ class Look:
     others: frozenset[str] = frozenset()
     """The table's other columns."""
     titles: Mapping[str, str] = field(default_factory=dict)
-    """What stands above a column, where that is not its name."""
+    """The titles of columns, where those are not their names."""
     cells: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    """What makes the values of a column shorter, or says them in words."""
+    """The functions that make the values of a column shorter, or say them in words."""
     leaves_out_the_middle: bool = False
     """Of too many rows the first and the last are shown, not the first alone."""
 

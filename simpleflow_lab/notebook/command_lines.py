@@ -42,9 +42,9 @@ _VARIABLE: Final = re.compile(
     rf"\$(?P<dollar>{_NAME}(?:\.{_ATTRIBUTE})*+)|\$(?P<escape>\$)"
     rf"|(?<!\{{)\{{(?P<braces>{_NAME}(?:\.{_ATTRIBUTE})*+)\}}(?!\}})"
 )
-"""What stands for a variable, and `$$`, which stands for `$`."""
+"""The forms of a variable, and `$$`, which stands for `$`."""
 _OPTION: Final = re.compile(r"-(?:-|[^\W\d])")
-"""How a word begins that a command takes for an option."""
+"""The start of a word that a command takes for an option."""
 _TEXTS: Final = (str, numbers.Number, os.PathLike)
 """The types of values that can be part of a word; numbers of numpy, as from a table, are among them."""
 

@@ -48,7 +48,7 @@ class DebuggerView(anywidget.AnyWidget):
     _css = style_sheet("debugger_view.css")
 
     overview = traitlets.Dict().tag(sync=True)
-    """What does not change from step to step."""
+    """The part that does not change from step to step."""
     shown = traitlets.Dict().tag(sync=True)
     """The step, as `view_data.shown` gives it."""
     details = traitlets.Dict().tag(sync=True)
@@ -58,18 +58,18 @@ class DebuggerView(anywidget.AnyWidget):
     sources = traitlets.Dict().tag(sync=True)
     """Source files by their names, those that were needed so far."""
     notice = traitlets.Unicode().tag(sync=True)
-    """What became of the last move, if it came to nothing."""
+    """A line about the last move, if it came to nothing."""
     opened = traitlets.Unicode().tag(sync=True)
     """Why it stands where it does, until it moves."""
     news = traitlets.Int().tag(sync=True)
-    """How many decisions were recorded since the history was read."""
+    """Number of decisions that were recorded since the history was read."""
     identity = traitlets.Unicode().tag(sync=True)
     """The id of its model, by which outputs name it."""
     place = traitlets.Int().tag(sync=True)
     """The number of its place among those of its cell: the still picture of the same place is hidden; see
     `notebook.stills`."""
     busy = traitlets.Unicode().tag(sync=True)
-    """What the kernel is looking for, if that takes a while."""
+    """The thing that the kernel is looking for, if that takes a while."""
 
     def __init__(self, debugger: Debugger, *, find_other: Callable[[str], Any] | None = None) -> None:
         """`find_other` finds the execution that a reader names to compare with, if it is not where this one is.

@@ -23,7 +23,7 @@ from simpleflow_lab.notebook.short_tracebacks import short_tracebacks
 from simpleflow_lab.views.history_views import HistoryViews
 
 _DEBUGGER: Final = ("simpleflow_lab.debugger.time_travel", "Debugger")
-"""What shows itself as the debugger's view; it is imported by who debugs."""
+"""The class that shows itself as the debugger's view; it is imported by who debugs."""
 _loaded: Final[WeakKeyDictionary[InteractiveShell, tuple[ExitStack, SimpleflowMagics]]] = WeakKeyDictionary()
 """For each shell, the callbacks that remove everything again, and the magics."""
 _connected: Final[WeakKeyDictionary[InteractiveShell, weakref.ref[Lab]]] = WeakKeyDictionary()

@@ -36,7 +36,7 @@ class FollowingView(anywidget.AnyWidget):
     """The number of its place among those of its cell: the still picture of the same place is hidden; see
     `notebook.stills`."""
     notice = traitlets.Unicode().tag(sync=True)
-    """What became of the reader's last action."""
+    """A line about what became of the reader's last action."""
 
     _thread_name: ClassVar[str]
     _messages: ClassVar[Collection[str]] = ("act",)

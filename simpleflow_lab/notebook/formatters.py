@@ -113,7 +113,7 @@ def _frame_html(frame: Any) -> str | None:
 
 
 _FRAMES: Final = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
-"""How formatters know the class of frames, of pandas 3 and of those before."""
+"""The names by which formatters know the class of frames, of pandas 3 and of those before."""
 
 
 def _property_list(properties: Sequence[tuple[str, Any]]) -> Html:

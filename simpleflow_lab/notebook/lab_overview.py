@@ -52,9 +52,9 @@ class ExecutionAtAGlance:
     """OPEN, or how it closed."""
     started: datetime.datetime
     seconds: float
-    """How long it took, or has taken so far."""
+    """Seconds that it took, or has taken so far."""
     waits: str
-    """What it waits for, in a few words; empty if it has closed, or if that was not asked for."""
+    """Its waits, in a few words; empty if it has closed, or if that was not asked for."""
     is_child: bool
     """Whether another execution started it."""
 
@@ -81,7 +81,7 @@ class LabOverview:
     at: datetime.datetime
     """When that was."""
     service: str
-    """What it is on, in words."""
+    """Its service, in words."""
     domain: str
     processes: tuple[str, ...]
     """Who uses it: the owner of the store first."""
@@ -91,7 +91,7 @@ class LabOverview:
     executions: tuple[ExecutionAtAGlance, ...]
     """The latest open ones, then the latest closed ones; of each those that no other execution started first."""
     open_count: str
-    """How many are open, as a text: SWF stops to count somewhere."""
+    """The number of open ones, as a text: SWF stops to count somewhere."""
     closed_count: str
 
     def executions_listing(self, limit: int | None = None) -> Listing:

@@ -36,7 +36,7 @@ class LabView(FollowingView):
     _css = style_sheet("live_view.css")
 
     overview = traitlets.Dict().tag(sync=True)
-    """What there is to see, as `overview_record` gives it."""
+    """The overview, as `overview_record` gives it."""
     _thread_name = "simpleflow-lab lab view"
     _share = 10
 

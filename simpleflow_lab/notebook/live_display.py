@@ -71,11 +71,12 @@ class LiveViews:
         self._displayed: dict[LiveView | DebuggerView | LabView, Any] = {}
         """The views that were displayed and not closed, the oldest first, with the handles of their places."""
         self._unseen: dict[LiveView, Callable[[], bool]] = {}
-        """What renews the still pictures of views that no page has shown yet: whether it has to be asked again."""
+        """The functions that renew the still pictures of views that no page has shown yet, and give whether to call
+        them again."""
         self._places = itertools.count(1)
         """The numbers of the places of the current cell's views."""
         self._waited: list[_Card] = []
-        """What the current cell waits for, or has waited for."""
+        """The cards of what the current cell waits for, or has waited for."""
         self.in_short: Lab | None = None
         """A Lab that the current cell only names: it was connected."""
         self.refresh = FASTEST

@@ -38,7 +38,7 @@ class Exported:
     definitions: tuple[str, ...]
     """The names of its workflows and activities, in the order of the module."""
     left_out: tuple[str, ...]
-    """What could not be taken along, a sentence each."""
+    """A sentence for each thing that could not be taken along."""
 
     def __repr__(self) -> str:
         module = self.file.stem
@@ -57,7 +57,7 @@ class Module:
     text: str
     """Its text."""
     exported: Exported
-    """What it has."""
+    """The definitions that it has."""
 
     def write(self) -> Exported:
         """Write it; gives what was written. Raises `UsageError` if the file can't be."""

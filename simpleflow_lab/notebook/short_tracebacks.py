@@ -25,7 +25,7 @@ _MACHINERY: Final = (
     os.sep + os.path.join("IPython", "core", ""),
     contextlib.__file__,
 )
-"""What stands between a cell and our code when it awaits, when a magic runs, or when our code is in a context."""
+"""The modules between a cell and our code when it awaits, when a magic runs, or when our code is in a context."""
 _FILE: Final = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
 _METHOD: Final = "_render_traceback_"
 """IPython calls this method of an error to show it."""

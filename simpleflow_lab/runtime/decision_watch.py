@@ -28,8 +28,8 @@ SLOW_AFTER: Final = 5.0
 _SLOW_AGAIN_AFTER: Final = 0.5
 """Seconds after which others no longer wait for code while another decision for an execution of its type is slow."""
 _MARGIN: Final = 5.0
-"""How many seconds before the timeout of its decision task code is interrupted, so that there is time left to report
-it. Of a short timeout it is a quarter."""
+"""Seconds before the timeout of its decision task at which code is interrupted, to leave time to report it. Of a short
+timeout it is a quarter."""
 _STEP: Final = 0.25
 """Seconds between two checks."""
 _SUSPENDED_AFTER: Final = 2.0

@@ -40,12 +40,12 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT: Final = 10
 """Seconds."""
 RETRIES: Final = 5
-"""How often a call that failed is made again, with botocore's exponential pauses and jitter in between."""
+"""The most times that a call that failed is made again, with botocore's exponential pauses and jitter in between."""
 MAX_ATTEMPTS: Final = RETRIES + 1
 MAX_POLLS: Final = 100
 """Polls of one process that wait at a time, each with a connection; further ones wait for their turn."""
 WAIT_FOR_POLL_SECONDS: Final = 10.0
-"""How long, in seconds, a poll waits for its turn before it comes back without a task."""
+"""Seconds that a poll waits for its turn before it comes back without a task."""
 
 
 class _Kind(NamedTuple):

@@ -46,7 +46,7 @@ _NO_CREDENTIALS: Final = (
     botocore.exceptions.NoAuthTokenError,
     botocore.exceptions.MetadataRetrievalError,
 )
-"""What boto3 raises when it finds no credentials, or can't use those that it finds."""
+"""The errors that boto3 raises when it finds no credentials, or can't use those that it finds."""
 _LOGGED_OUT: Final = (botocore.exceptions.SSOError, botocore.exceptions.TokenRetrievalError)
 _EXPIRED: Final = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 _NOT_ACCEPTED: Final = frozenset(

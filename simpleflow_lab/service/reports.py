@@ -36,7 +36,7 @@ class BlockedReport(NamedTuple):
     error: str
     """Name of the error's class."""
     message: str
-    """What it says."""
+    """The message of the error."""
     ends_wait: bool
     """It is the author's to remedy: waiting for the execution would not help."""
     pid: int | None

@@ -37,7 +37,7 @@ class Control(NamedTuple):
     depends_on: tuple[str, ...] = ()
     """Ids of the tasks whose futures were among the task's arguments, in order, each once; at most 100."""
     left_out: int = 0
-    """How many more ids there were than `depends_on` names."""
+    """Number of further ids that `depends_on` does not name."""
     max_parallel: int | None = None
     """The `max_parallel` of the group that held the task back; `None` if none did."""
 

@@ -224,7 +224,7 @@ _WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "tag_list": list,
     "start_to_fire_timeout": str,
 }
-"""How a value is written; any other stays as it is."""
+"""The functions that write values; any other stays as it is."""
 
 
 def _members(decision_type: str) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:

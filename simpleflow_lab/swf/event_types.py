@@ -59,7 +59,7 @@ class EventType(NamedTuple):
     state: str
     """The state it puts the entity in."""
     find: Find
-    """How the event finds its entity."""
+    """The way in which the event finds its entity."""
     closes: bool = False
     """No later event is about this entity."""
     wakes: bool = False

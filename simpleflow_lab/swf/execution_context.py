@@ -24,7 +24,7 @@ OURS: Final = "simpleflow_lab"
 MAX_PARALLEL: Final = "max_parallel"
 """For each group that holds members back: its `max_parallel`, and how many members wait."""
 OPEN_ACTIVITIES: Final = "open_activities"
-"""How many activity tasks wait because no more may be open at a time."""
+"""Number of activity tasks that wait because no more may be open at a time."""
 REUSED: Final = "reused"
 """Of a fork: how many results that it inherits, or was given, its code has taken so far."""
 MAX_GROUPS: Final = 20
@@ -41,9 +41,9 @@ class ContextWaits(NamedTuple):
     groups: tuple[tuple[int, int], ...] = ()
     """Of each group with members that wait: its `max_parallel`, and how many wait."""
     deferred: int = 0
-    """How many activity tasks wait because no more may be open at a time."""
+    """Number of activity tasks that wait because no more may be open at a time."""
     reused: int | None = None
-    """How many results a fork has reused; `None` of any other execution, and of a fork without a decision."""
+    """Number of results that a fork has reused; `None` of any other execution, and of a fork without a decision."""
 
 
 def waits_in(context: str | None) -> ContextWaits:

@@ -36,11 +36,11 @@ class ForkedFrom(NamedTuple):
     at: str
     """Where it was forked, in words, as `before decision 7`."""
     results: int
-    """How many results of activities and child executions it inherits: its code reuses those that it asks for."""
+    """Number of results of activities and child executions that it inherits: its code reuses those that it submits."""
     replaced: tuple[str, ...]
     """Ids of the tasks whose results were given with the fork."""
     inherited: str
-    """What it inherits: a field with the text of `replay.inherited`."""
+    """The inherited events: a field with the text of `replay.inherited`."""
 
     def __str__(self) -> str:
         return self.words(None)

@@ -23,7 +23,7 @@ _CALL: Final = re.compile(
     rf"(?P<then>(?:\.\w+\({_ARGUMENTS}\))*)"
 )
 _OPENING: Final = re.compile(r"(?<![\w.])(?:execution|lab|comparison)\.\w+\(")
-"""What begins a call, whether it can be read or not."""
+"""The start of a call, whether it can be read or not."""
 _CLAUSE: Final = re.compile(rf"(?:{_LITERAL}|[^;'\"])+")
 _WITH_COMMAND: Final = re.compile(rf"(?P<call>(?:[^'\"]|{_LITERAL})*?), or {PROGRAM} (?P<command>.*)", re.DOTALL)
 
@@ -36,7 +36,7 @@ class Call(NamedTuple):
     name: str
     """The method."""
     arguments: str
-    """What stands between its parentheses."""
+    """The text between its parentheses."""
     then: str
     """Further calls on what it returns, as `.explain()`; empty without any."""
 

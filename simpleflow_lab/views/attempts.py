@@ -139,7 +139,7 @@ class AttemptColumns:
         """`by_name` has the values of each field of `Attempt`, in the order of the fields."""
         self.by_name = by_name
         self.made: dict[str, Any] = {}
-        """What `views.time_columns` has made of columns of times, by their names."""
+        """The columns of times that `views.time_columns` has made, by their names."""
 
     @classmethod
     def of(cls, records: Iterable[Attempt]) -> AttemptColumns:
@@ -187,7 +187,7 @@ class PointEvent(NamedTuple):
     at: datetime.datetime
     """When it began."""
     text: str | None
-    """What was recorded with it: a marker's details, a signal's input, a refusal's cause."""
+    """The text that was recorded with it: a marker's details, a signal's input, a refusal's cause."""
     event_id: int
     """The event that opened it."""
 
@@ -216,7 +216,7 @@ class DecisionTask(NamedTuple):
     decisions: int
     """Decisions made, refused ones included."""
     kinds: Mapping[str, int]
-    """How many decisions of each of SWF's decision types."""
+    """Number of decisions of each of SWF's decision types."""
     scheduled_event_id: int
     """The event that opened it."""
     closed_event_id: int | None

@@ -71,7 +71,7 @@ class Segment(NamedTuple):
     attempt: int | None = None
     """Which attempt of the task; of a `retry` the one that had failed."""
     state: str | None = None
-    """What became of the attempt, as in `tasks()`."""
+    """The state of the attempt, as in `tasks()`."""
     task_list: str | None = None
     """The task list of an activity."""
     at_once: int | None = None
@@ -91,7 +91,7 @@ class CriticalPath:
     triggers: DecisionTriggers
     """The decisions of the history, with what they saw."""
     lists: dict[str, ListLoad]
-    """How many tasks ran at once on each task list."""
+    """The numbers of tasks that ran at once on each task list."""
 
     def attempts(self) -> set[int]:
         """The attempts that are on the path, whose running or timer is: the `scheduled_event_id` of each."""

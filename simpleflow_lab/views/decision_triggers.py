@@ -39,7 +39,7 @@ class DecisionTaskEvents:
     completed_id: int | None
     """Its `DecisionTaskCompleted`; `None` of one that timed out or is open."""
     waits: ContextWaits
-    """What the code waited for, besides tasks and timers, until this decision was made."""
+    """The waits of the code, besides tasks and timers, until this decision was made."""
 
 
 class DecisionTriggers:
@@ -53,10 +53,10 @@ class DecisionTriggers:
         self.completed: list[DecisionTaskEvents] = []
         """Those that were completed."""
         self.waits_after: list[ContextWaits] = []
-        """What the code waited for after each of the completed ones."""
+        """The waits of the code after each of the completed ones."""
         self._completed_ids: list[int] = []
         self._triggers: dict[int, HistoryEvent | None] = {}
-        """What `_latest` gave, by `scheduled_id`."""
+        """The results of `_latest`, by `scheduled_id`."""
         self._read(history if others is None else others)
 
     def _read(self, events: Iterable[HistoryEvent]) -> None:

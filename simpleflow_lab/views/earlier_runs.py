@@ -26,7 +26,7 @@ from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.task_labels import task_label
 
 MAX_RUNS: Final = 5
-"""How many earlier runs an execution is compared with."""
+"""Number of earlier runs with which an execution is compared."""
 _DIFFERS: Final = 0.1
 """The least difference that is shown, as a share of the usual time."""
 _SHORTEST: Final = 0.1
@@ -38,7 +38,7 @@ class EarlierRuns:
     """Runs of the same workflow that completed before."""
 
     seconds: Sequence[float]
-    """How long each took."""
+    """Seconds that each took."""
     typical: CriticalPath | None = None
     """The critical path of one that took the median of these times."""
 

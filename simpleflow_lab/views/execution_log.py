@@ -53,7 +53,7 @@ class ExecutionLog:
     def __init__(self, lines: Iterable[LogLine], *, dropped: int = 0) -> None:
         self._lines = tuple(lines)
         self.dropped = dropped
-        """How many earlier records are gone, for a log is bounded."""
+        """Number of earlier records that are gone, for a log is bounded."""
 
     def __len__(self) -> int:
         return len(self._lines)

@@ -35,10 +35,10 @@ class ExplanationLine:
     """One line of an explanation."""
 
     kind: str
-    """What it is about: `status`, `forked`, `continued`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`,
+    """Its subject: `status`, `forked`, `continued`, `waits`, `result`, `unhandled`, `handled`, `retried`, `lost`,
     `refused`, `unfinished`, `compared`, `time` or `slack`; of a comparison and a simulation also `divergence`."""
     text: str
-    """What there is to say."""
+    """The words of the line."""
     to_do: str = ""
     """The call or the command that helps or shows more."""
     seconds: float | None = None

@@ -105,7 +105,7 @@ def gantt(
 
 
 OPTIONS: Final = ("by", "elapsed", "fold", "lineage", "max_bars", "title", "until", "waits")
-"""What else may be said of a chart whose history is known."""
+"""Further options of a chart whose history is known."""
 _LEGEND: Final = 63
 """Pixels that the legend takes at most, if it has room for what it takes on a wide page."""
 _BELOW: Final = 175

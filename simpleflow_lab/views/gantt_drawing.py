@@ -21,7 +21,7 @@ THICK: Final = 0.66
 THIN: Final = 0.16
 """Thickness of a bar of what waits."""
 PATH: Final = "critical path"
-"""What the line along the critical path is called."""
+"""The name of the line along the critical path."""
 OPEN_END: Final = Style("still open", style_of("started").colour, symbol="triangle-right")
 """The symbol at the end of a bar that is still growing."""
 
@@ -35,7 +35,7 @@ class Bar(NamedTuple):
     hover: Html
     thickness: float
     text: Html = Html("")
-    """What stands in it, if there is room."""
+    """The words in it, if there is room."""
 
 
 class Point(NamedTuple):
@@ -52,7 +52,7 @@ class Drawing:
     """Bars and points by their styles, and the rows they are drawn on."""
 
     note: str
-    """What is shown, for the subtitle."""
+    """A note on what is shown, for the subtitle."""
     row_height: int
     """Pixels."""
     labels: dict[float, Html] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Drawing:
 
 _PATTERN: Final = {"size": 6, "fillmode": "overlay", "fgcolor": "#fff"}
 _SOLID, _FAINT = 0.35, 0.12
-"""How much of a bar its pattern covers; less where words stand in it."""
+"""The part of a bar that its pattern covers; less where words stand in it."""
 
 
 def _bar_trace(part: str, of: Style, bars: Sequence[Bar]) -> dict[str, Any]:

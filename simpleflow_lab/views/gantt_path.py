@@ -102,7 +102,7 @@ class PathMarks:
 _HEIGHT: Final = 26
 """Pixels of the row of the path, whose bars have words in them."""
 _BELOW: Final = THICK / 2 + 0.07
-"""How far below the middle of a bar the line is."""
+"""The distance of the line below the middle of a bar."""
 
 
 def _listed(labels: list[str]) -> str:

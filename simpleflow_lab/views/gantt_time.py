@@ -27,7 +27,7 @@ SHORT_SHARE: Final = 0.05
 MAX_FOLDS: Final = 30
 """Of more folds the longest are made."""
 _LEFT: Final = 0.03
-"""How much of the time that is not folded a fold takes."""
+"""The share of the time that is not folded which a fold takes in the chart."""
 _TICKS: Final = 7
 _MOST_TICKS: Final = 100
 """Of more between two folds the first are drawn."""

@@ -54,7 +54,7 @@ class Node:
     """That of its attempts, or `SIGNAL`."""
     name: str
     depth: int
-    """How many rows there are before it, on the longest way."""
+    """Number of rows before it, on the longest way."""
     attempts: list[Attempt] = field(default_factory=list)
     before: dict[int, bool] = field(default_factory=dict)
     """The numbers of the rows that it depends on, and whether that is only likely."""

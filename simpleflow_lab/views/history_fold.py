@@ -107,7 +107,7 @@ class HistoryFold:
     def __init__(self, events: Iterable[HistoryEvent] = ()) -> None:
         self._lock = threading.RLock()
         self._entities = Entities()
-        """What is no attempt: those are in `_attempts`."""
+        """The entities that are no attempts: those are in `_attempts`."""
         self._events: list[HistoryEvent] = []
         self._others: list[HistoryEvent] = []
         """Those that are about no attempt."""
@@ -342,7 +342,7 @@ class _DecisionTasks:
         self.made: Counter[tuple[Any, str]] = Counter()
         """The decisions that are not in `_kinds` yet: the DecisionTaskCompleted event of each, and its type."""
         self._kinds: list[Counter[str]] = []
-        """How many decisions of each type each made."""
+        """Number of decisions of each type that each made."""
         self._seen: list[int] = []
         """For each, the start of the decision task that was completed before it started."""
         self._last_seen = 0

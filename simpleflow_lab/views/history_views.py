@@ -35,7 +35,7 @@ TimeZone = str | datetime.tzinfo | None
 UTC: Final = "UTC"
 
 Advised = TypeVar("Advised", "ExplanationLine", "Wait")
-"""What says what helps, in its `to_do`."""
+"""A record that gives advice, in its `to_do`."""
 
 
 def _as_it_is(execution: HistoryViews, to_do: str) -> str:
@@ -51,7 +51,7 @@ class HistoryViews(ABC):
     """
 
     spelled: Callable[[Any, str], str] = staticmethod(_as_it_is)
-    """How advice about an execution, with calls of `execution` and `lab`, is spelled where it is shown. A notebook puts
+    """Spells advice about an execution, with calls of `execution` and `lab`, as it is shown. A notebook puts
     another function here, which knows the names of its variables."""
 
     workflow_id = ""

@@ -102,7 +102,7 @@ class _Rows:
         self._running_line, self._polling = running_line, polling
         self._id, self._depth = workflow_id, depth
         self._tasks = tasks
-        """What the engine says of open tasks, by the ids of the events that scheduled them."""
+        """The engine's reports of open tasks, by the ids of the events that scheduled them."""
         self._context = waits_in(latest_context(reversed(folded.history)))
         decided = [task.closed for task in folded.decision_tasks if task.state == "completed"]
         self._decided_at = decided[-1] if decided else None

@@ -148,7 +148,7 @@ def explanation_html(lines: Iterable[ExplanationLine]) -> Html:
 
 
 _TYPED: Final = re.compile(r"[\w.]+\.\w+\(|%?simpleflow ")
-"""How advice begins that is a call or a command."""
+"""The start of advice that is a call or a command."""
 
 
 def _remedy(to_do: str) -> Html:

@@ -27,7 +27,7 @@ class Dependencies:
     """The dependencies of the attempts of one execution, by their `scheduled_event_id`."""
 
     before: Mapping[int, tuple[int, ...]]
-    """What each depended on."""
+    """The tasks on which each depended."""
     likely: frozenset[int]
     """Those of which it is not recorded."""
     signals: Mapping[int, str] = field(default_factory=dict)
@@ -64,15 +64,15 @@ class Lineage:
     """The attempts on which one depended, and those that depended on it, each by its `scheduled_event_id`."""
 
     needed: tuple[int, ...]
-    """What it depended on itself."""
+    """The tasks on which it depended itself."""
     dependents: tuple[int, ...]
-    """What depended on it itself."""
+    """The tasks that depended on it itself."""
     all_needed: frozenset[int]
     """With what these depended on in turn."""
     all_dependents: frozenset[int]
     """With what depended on these in turn."""
     is_likely: bool
-    """What it depended on is not recorded, but likely."""
+    """The tasks on which it depended are not recorded, but likely."""
 
 
 def _reached(ids: Iterable[int], ways: Mapping[int, Iterable[int]]) -> set[int]:
@@ -92,7 +92,7 @@ def dependencies_of(folded: FoldedHistory) -> Dependencies:
     """The attempts of each id, in the order of scheduling."""
     by_closing: dict[int, int] = {}
     free: dict[tuple[str, str], _Likely] = {}
-    """What the latest task of each name that was not deferred depended on: so do those that were, with it."""
+    """The dependencies of the latest task of each name that was not deferred; those that were have the same, and it."""
     before: dict[int, tuple[int, ...]] = {}
     likely: set[int] = set()
     signals: dict[int, str] = {}

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from simpleflow_lab.views.formatting import VALUE_LIMIT, bounded
 
 _SPECIAL: Final = re.compile("[&<>\"'$\n]")
-"""What is escaped."""
+"""The characters that are escaped."""
 _UNSEEN: Final = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
     0x7F: 0x2421,

@@ -33,7 +33,7 @@ from simpleflow_lab.views.task_labels import task_label
 _RESULT_LIMIT: Final = 160
 """Characters of a result that a line shows."""
 _NAMED: Final = (", not handled)", "and not handled by the workflow, failed:")
-"""What stands in the reason, or in the details, of a failure that name what was not handled before it: see
+"""Words in the reason, or in the details, of a failure that name what was not handled before it: see
 `replay.workflow_code`."""
 _REASON_LIMIT: Final = 90
 """Characters of the reason of one failed task."""
@@ -280,7 +280,7 @@ _REFUSED_CANCELS: Final = {
     "RequestCancelActivityTaskFailed": ("activity task", "activityId"),
     "RequestCancelExternalWorkflowExecutionFailed": ("execution", "workflowId"),
 }
-"""What was to be canceled, and the attribute that names it, by the events that record a refusal."""
+"""The thing that was to be canceled, and the attribute that names it, by the events that record a refusal."""
 
 
 def _unfinished(folded: FoldedHistory, workflow_id: str) -> Iterator[ExplanationLine]:

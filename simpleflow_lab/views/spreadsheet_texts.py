@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet takes for a formula."""
+"""The first characters of a text that a spreadsheet takes for a formula."""
 
 
 def for_spreadsheet(text: str, shown: str | None = None) -> str:

@@ -54,7 +54,7 @@ STATES: Final[dict[str, Style]] = {
 }
 """By the state of an attempt."""
 NOT_STARTED: Final = STATES["scheduled"]
-"""What waited to the end of the chart, whether its execution is open or not."""
+"""The style of what waited to the end of the chart, whether its execution is open or not."""
 _OTHER: Final = Style("other", _GREY, "\\", "diamond", "?")
 
 

@@ -26,11 +26,11 @@ class TaskDifference(NamedTuple):
     id: str
     """Its id; of a child that of `a`, or else that of `b`."""
     state_a: str | None
-    """What became of its last attempt, or `None` if it is not there."""
+    """The state of its last attempt, or `None` if it is not there."""
     state_b: str | None
     """The same of `b`."""
     attempts_a: int
-    """How many attempts there were."""
+    """Number of attempts."""
     attempts_b: int
     """The same of `b`."""
     waiting_a: float | None

@@ -285,4 +285,4 @@ WORDS: Final[dict[str, Callable[[Sequence[Segment]], tuple[str, str]]]] = {
     NO_DECIDER: _no_decider,
     CODE: _code,
 }
-"""What a group of segments of each kind is called, and what helps."""
+"""The name of a group of segments of each kind, and advice on it."""

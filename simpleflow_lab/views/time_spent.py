@@ -39,7 +39,7 @@ SIGNALS: Final = "waiting for a signal"
 TIMERS: Final = "waiting for a timer"
 IDLE: Final = "idle"
 PARTS: Final = (RUNNING, QUEUED, DECIDING, NO_DECIDER, SIGNALS, TIMERS, IDLE)
-"""What a moment is counted for, the first that holds."""
+"""The parts of the time: a moment counts for the first that holds."""
 GROUPS: Final = ("name", "task_list", "worker")
 """Attributes of an attempt by which `concurrency` can tell tasks apart."""
 MAX_STEPS: Final = 600
@@ -47,7 +47,7 @@ MAX_STEPS: Final = 600
 MAX_GROUPS: Final = 8
 """Lines of groups; the others share one."""
 APART: Final = 4
-"""How many times as many must be queued as run at once for them to have an axis of their own."""
+"""Queued tasks for each that runs at once, from which number on they have an axis of their own."""
 _COLOURS: Final = ("#2a9d8f", "#4c8fcc", "#9d78c2", "#dd8a1c", "#a0705a", "#d1495b", "#5b6b82", "#8b95a5")
 _DECISIONS: Final = "#a0705a"
 """Neither that of what runs nor that of what is queued: two of the three lines are dashed."""
@@ -62,7 +62,7 @@ class Spent(NamedTuple):
     """`running`, `waiting for a worker`, `deciding`, `waiting for a decider`, `waiting for a signal`,
     `waiting for a timer` (also the pause before a retry) or `idle`."""
     seconds: float
-    """How long."""
+    """Seconds that it took."""
     percentage: float
     """Of the time of the execution."""
 

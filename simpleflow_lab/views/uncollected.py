@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from typing import Final
 
 FIRST_THRESHOLD: Final = 50_000
-"""How many objects are made, net, between two collections in a `seldom_collected` block; else it is CPython's 700."""
+"""Number of objects that are made, net, between two collections in a `seldom_collected` block; else it is CPython's
+700."""
 
 _seldom: Final[list[tuple[int, int, int]]] = []
 """The thresholds before each such block that is open, the first one's in the first place."""

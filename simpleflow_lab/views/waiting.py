@@ -49,13 +49,13 @@ class Wait:
     run_id: str | None = None
     """The run of a child: its first one."""
     what: str
-    """What it waits for, in words."""
+    """The thing that it waits for, in words."""
     since: datetime.datetime | None = None
     """The time since which it waits, as far as the history or the engine tells."""
     until: datetime.datetime | None = None
     """When the wait ends at the latest, by a timer or a timeout; `None` if nothing limits it."""
     to_do: str = ""
-    """What ends the wait, if that is up to people."""
+    """The action that ends the wait, if that is up to people."""
     more: int = 0
     """This row stands for so many further ones of its kind."""
     unlisted: int = 0
