@@ -60,38 +60,74 @@ class _Kind(NamedTuple):
     event: Callable[[ExecutionState, int], NewEvent]
 
 
-def deadlines_started_by(execution: ExecutionState, event: HistoryEvent) -> Iterator[Deadline]:
-    """The deadlines that this event starts; it must be the latest event of its entity."""
-    for kind, attribute, owner in DEADLINES.get(event.type, ()):
-        source, entity_id = event, event.id
-        if owner is not None:
-            entity_id = event.attributes[owner]
-            entity = execution.entities.get(entity_id)
-            if entity is None:
-                continue
-            source = entity.first
-        duration = source.attributes.get(attribute, "NONE")
+class _Row(NamedTuple):
+    """A deadline that events of one type start."""
+
+    kind: str
+    """A key of `_KINDS`."""
+    attribute: str
+    """The attribute with its duration in seconds, in the first event of the entity."""
+    sooner: tuple[str, ...] = ()
+    """Attributes with durations that began to run no later: the deadline never passes if it is not shorter."""
+
+
+class _Started(NamedTuple):
+    """The deadlines that events of one type start."""
+
+    owner: str | None
+    """The attribute with the id of the first event of the entity; `None` if the event is that itself."""
+    rows: tuple[_Row, ...]
+
+
+def deadlines_started_by(execution: ExecutionState, event: HistoryEvent) -> list[Deadline]:
+    """The deadlines that this event starts; it must be the latest event of its entity.
+
+    Those that can't be the first of their entity to pass are left out.
+    """
+    started = DEADLINES.get(event.type)
+    if started is None:
+        return []
+    entity_id, attributes = event.id, event.attributes
+    if started.owner is not None:
+        entity_id = attributes[started.owner]
+        entity = execution.entities.get(entity_id)
+        if entity is None:
+            return []
+        attributes = entity.events[0].attributes
+    found = []
+    for kind, attribute, sooner in started.rows:
+        duration = attributes.get(attribute, "NONE")
         if duration != "NONE":
-            yield Deadline(execution, kind, entity_id, min(int(duration), limits.MAX_SECONDS) * 1000)
+            seconds = int(duration)
+            for other in sooner:
+                if (limit := attributes.get(other, "NONE")) != "NONE" and int(limit) <= seconds:
+                    break
+            else:
+                found.append(Deadline(execution, kind, entity_id, min(seconds, limits.MAX_SECONDS) * 1000))
+    return found
 
 
-DEADLINES: Final[dict[str, tuple[tuple[str, str, str | None], ...]]] = {
-    "WorkflowExecutionStarted": (("EXECUTION", "executionStartToCloseTimeout", None),),
-    "DecisionTaskScheduled": (("DECISION_SCHEDULE_TO_START", "scheduleToStartTimeout", None),),
-    "DecisionTaskStarted": (("DECISION_START_TO_CLOSE", "startToCloseTimeout", "scheduledEventId"),),
-    "ActivityTaskScheduled": (
-        ("ACTIVITY_SCHEDULE_TO_START", "scheduleToStartTimeout", None),
-        ("ACTIVITY_SCHEDULE_TO_CLOSE", "scheduleToCloseTimeout", None),
+DEADLINES: Final[dict[str, _Started]] = {
+    "WorkflowExecutionStarted": _Started(None, (_Row("EXECUTION", "executionStartToCloseTimeout"),)),
+    "DecisionTaskScheduled": _Started(None, (_Row("DECISION_SCHEDULE_TO_START", "scheduleToStartTimeout"),)),
+    "DecisionTaskStarted": _Started("scheduledEventId", (_Row("DECISION_START_TO_CLOSE", "startToCloseTimeout"),)),
+    "ActivityTaskScheduled": _Started(
+        None,
+        (
+            _Row("ACTIVITY_SCHEDULE_TO_START", "scheduleToStartTimeout"),
+            _Row("ACTIVITY_SCHEDULE_TO_CLOSE", "scheduleToCloseTimeout"),
+        ),
     ),
-    "ActivityTaskStarted": (
-        ("ACTIVITY_START_TO_CLOSE", "startToCloseTimeout", "scheduledEventId"),
-        ("ACTIVITY_HEARTBEAT", "heartbeatTimeout", "scheduledEventId"),
+    "ActivityTaskStarted": _Started(
+        "scheduledEventId",
+        (
+            _Row("ACTIVITY_START_TO_CLOSE", "startToCloseTimeout", ("scheduleToCloseTimeout",)),
+            _Row("ACTIVITY_HEARTBEAT", "heartbeatTimeout", ("scheduleToCloseTimeout", "startToCloseTimeout")),
+        ),
     ),
-    "TimerStarted": (("TIMER", "startToFireTimeout", None),),
+    "TimerStarted": _Started(None, (_Row("TIMER", "startToFireTimeout"),)),
 }
-"""By event type, a row for each deadline that an event of that type starts: the kind of the deadline; the attribute
-with its duration in seconds; and where that attribute is. `None` stands for the event itself; otherwise it is in the
-first event of the entity, whose id is in the attribute of this name."""
+"""By event type, the deadlines that an event of that type starts."""
 
 
 # -- the kinds: whether a deadline still applies, and its event --------------------------------------------------------
