@@ -322,7 +322,10 @@ def _plain(value: Any, where: _Where, depth: int) -> Any:
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
     if kind is list or kind is tuple:
-        return [item if type(item) is int else _plain(item, (where, i), depth + 1) for i, item in enumerate(value)]
+        items = []
+        for i, item in enumerate(value):
+            items.append(item if type(item) is int else _plain(item, (where, i), depth + 1))
+        return items
     if kind is dict:
         if TAG in value:
             return {TAG: OBJECT, VALUE: _members(value, where, depth + 1)}
@@ -333,7 +336,10 @@ def _plain(value: Any, where: _Where, depth: int) -> Any:
 def _members(value: Mapping[Any, Any], where: _Where, depth: int) -> dict[str, Any]:
     if depth >= MAX_DEPTH:
         _refuse(f"more than {MAX_DEPTH} levels", where)
-    members = {_key(key, where): _plain(item, (where, key), depth + 1) for key, item in value.items()}
+    members = {}
+    for key, item in value.items():
+        name = key if type(key) is str and key.isascii() else _key(key, where)
+        members[name] = _plain(item, (where, key), depth + 1)
     if len(members) != len(value):
         _refuse_same_keys(value, where)
     return members
@@ -381,8 +387,6 @@ def _text(value: str, where: _Where) -> str:
 
 
 def _key(key: Any, where: _Where) -> str:
-    if type(key) is str and key.isascii():
-        return key
     if isinstance(key, str):
         return _text(str.__str__(key), where)
     text = key_text(key)

@@ -51,11 +51,11 @@ class LazyHeap(Generic[T]):
 
     def pop(self) -> T | None:
         """Remove and return the pending item with the smallest key; `None` if no item is pending."""
-        found = self.first()
-        if found is None:
-            return None
-        heapq.heappop(self._heap)
-        return found[1]
+        return None if self.first() is None else self.pop_first()
+
+    def pop_first(self) -> T:
+        """Remove and return the item that `first` gave just now."""
+        return heapq.heappop(self._heap)[2]
 
     def __iter__(self) -> Iterator[T]:
         """The pending items, in no particular order."""

@@ -31,6 +31,7 @@ class OffMainThread:
 
     def __init__(self, thread_name: str) -> None:
         self._thread_name = thread_name
+        self._main_thread = threading.main_thread().ident
         self._idle: list[tuple[threading.Thread, queue.SimpleQueue[_QueuedCall | None]]] = []
         self._closed = False
 
@@ -40,7 +41,7 @@ class OffMainThread:
         If the main thread is interrupted while it waits, the call goes on, and `on_interrupt()` runs in a daemon thread
         too. Raises what `function` raises.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if threading.get_ident() != self._main_thread:
             return function()
         call = self._start(function)
         try:

@@ -554,7 +554,12 @@ class SQLiteStore:
 
 def _deletes(taken: Iterable[Sequence[Change] | _Query]) -> bool:
     """Whether one of these changes deletes an execution."""
-    return any(type(change) is RunDeleted for each in taken if not isinstance(each, _Query) for change in each)
+    for each in taken:
+        if type(each) is not _Query:
+            for change in each:
+                if type(change) is RunDeleted:
+                    return True
+    return False
 
 
 def _is_full(error: sqlite3.Error) -> bool:

@@ -186,10 +186,10 @@ class TaskList:
     def pop(self, session: ClientSession | None, now: int) -> ScheduledTask | None:
         """Remove and return the next task for a poll of this session; `None` if there is none."""
         found = self._next_group(session, now)
-        return None if found is None else found.pop()
+        return None if found is None else found.pop_first()
 
     def _next_group(self, session: ClientSession | None, now: int) -> LazyHeap[ScheduledTask] | None:
-        """The group whose first task is the next one for a poll of this session."""
+        """The group whose first task, which is pending, is the next one for a poll of this session."""
         best, best_key = None, None
         empty = []
         for group, heap in self._groups.items():
@@ -264,9 +264,7 @@ class TaskList:
             if not polls.polls:
                 del waiting[session]
             if found is not None:
-                task = group.pop()
-                assert task is not None
-                return task, found
+                return group.pop_first(), found
         return None
 
     def count(self) -> int:

@@ -51,22 +51,20 @@ class CommandKind:
 class AttemptCounts:
     """The numbers of attempts of one task so far, by how they ended."""
 
-    __slots__ = ("_failures", "first_at", "lost", "lost_beside", "not_here", "refusals", "type_missing")
-
-    def __init__(self) -> None:
-        self._failures: Counter[str] | None = None
-        self.first_at: datetime.datetime | None = None
-        """When the first attempt was scheduled."""
-        self.lost = 0
-        """Number of the latest attempts that ended with their worker's process, one after the other."""
-        self.lost_beside = 0
-        """Number of the latest attempts that ended with a process that had other tasks, too."""
-        self.not_here = 0
-        """Number of the latest attempts that came to workers which don't define the activity, one after the other."""
-        self.refusals = 0
-        """Number of times that SWF refused it because too much was open or requested at once."""
-        self.type_missing = 0
-        """Number of times that SWF did not know its type."""
+    # Defaults of the class: of most tasks nothing else is ever known.
+    _failures: Counter[str] | None = None
+    first_at: datetime.datetime | None = None
+    """When the first attempt was scheduled."""
+    lost = 0
+    """Number of the latest attempts that ended with their worker's process, one after the other."""
+    lost_beside = 0
+    """Number of the latest attempts that ended with a process that had other tasks, too."""
+    not_here = 0
+    """Number of the latest attempts that came to workers which don't define the activity, one after the other."""
+    refusals = 0
+    """Number of times that SWF refused it because too much was open or requested at once."""
+    type_missing = 0
+    """Number of times that SWF did not know its type."""
 
     @property
     def failures(self) -> Counter[str]:

@@ -8,8 +8,7 @@ seen the result of an activity that runs again, and may give another one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 
@@ -20,14 +19,20 @@ class _Thread(threading.local):
 _thread: Final = _Thread()
 
 
-@contextmanager
-def output_waits_for(wait: Callable[[], None]) -> Iterator[None]:
-    """Within it, the first output of this thread calls `wait`, which returns when the events are on disk, or raises."""
-    before, _thread.wait = _thread.wait, wait
-    try:
-        yield
-    finally:
-        _thread.wait = before
+class output_waits_for:
+    """Within this context, the first output of this thread calls `wait`, which returns when the events are on disk, or
+    raises."""
+
+    __slots__ = ("_before", "_wait")
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        self._wait = wait
+
+    def __enter__(self) -> None:
+        self._before, _thread.wait = _thread.wait, self._wait
+
+    def __exit__(self, *error: object) -> None:
+        _thread.wait = self._before
 
 
 def before_output() -> None:

@@ -93,13 +93,13 @@ class CachedFingerprint:
 
     def holds(self) -> bool:
         """Whether every name still has the object that it had."""
-        for names, name, value in self._used:  # no generator: it is asked at every start of an execution
+        for names, name, value in self._used:  # no generator: it is asked twice for each decision
             if (now := names.get(name, ABSENT)) is not value and not is_still(now, value):
                 return False
         # IPython's autoreload gives a function that was edited its new code, and leaves the function.
         if not all(parts.hold() for parts in self._functions):
             return False
-        return all(is_still(content_of(cell), value) for cell, value in self._cells)
+        return not self._cells or all(is_still(content_of(cell), value) for cell, value in self._cells)
 
     def changed_names(self) -> tuple[str, ...]:
         """The names that have something else than when it was made, in order: of functions and constants, and of

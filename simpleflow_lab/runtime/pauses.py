@@ -17,5 +17,5 @@ def pauses(first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> Iterat
     failed together do not try again together."""
     pause = first
     while True:
-        yield pause * random.uniform(0.5, 1.0)
+        yield pause * (0.5 + random.random() / 2)
         pause = min(2 * pause, longest)

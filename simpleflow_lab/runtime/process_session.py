@@ -229,24 +229,21 @@ class ProcessSession:
 
     # -- what is held
 
-    @contextlib.contextmanager
-    def polling(self) -> Iterator[int]:
-        """Poll within this context, which gives the poll's number, and note in it the task that it brings."""
+    def begin_poll(self) -> int:
+        """Note that this process polls; gives the poll's number, with which `end_poll` must be called."""
         with self._lock:
             self._latest_poll += 1
             number = self._latest_poll
             self._polls.add(number)
-        try:
-            yield number
-        finally:
-            with self._lock:
-                self._polls.discard(number)
+            return number
 
-    def took(self, token: str) -> None:
-        """Note that this process was given a task; while its poll has not ended."""
+    def end_poll(self, number: int, token: str | None) -> None:
+        """Note that a poll has ended, with the task of this token, or with none."""
         with self._lock:
-            self._tokens.add(token)
-            self._unreported_tokens.add(token)
+            self._polls.discard(number)
+            if token is not None:
+                self._tokens.add(token)
+                self._unreported_tokens.add(token)
 
     def done(self, token: str) -> None:
         """Note that this process has answered a task."""

@@ -193,21 +193,20 @@ class SharedStore(DelegatingService):
     def _poll_at(self, engine: WatchableService, operation: str, request: Mapping[str, Any]) -> Answer:
         if isinstance(engine, EngineClient):
             return self._noting_task(engine, lambda number: engine.poll(operation, request, number))
-        return self._noting_task(engine, lambda number: call_operation(engine, operation, request))
+        return self._noting_task(engine, lambda _: call_operation(engine, operation, request))
 
     def _noting_task(self, engine: WatchableService, poll: Callable[[int], Answer]) -> Answer:
         """Poll, and note the task that was given, so that the next owner is told of it. `poll` is given a number."""
         polled = id(engine)
         with self._polls_lock:
             self._polls_at[polled] += 1
+        number, token = self.session.begin_poll(), None
         try:
-            with self.session.polling() as number:
-                answer = poll(number)
-                token = answer.get("taskToken")
-                if token is not None:
-                    self.session.took(token)
+            answer = poll(number)
+            token = answer.get("taskToken")
             return answer
         finally:
+            self.session.end_poll(number, token)
             with self._polls_lock:
                 self._polls_at[polled] -= 1
                 if not self._polls_at[polled]:
