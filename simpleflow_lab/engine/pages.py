@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from simpleflow_lab.engine.open_questions import PAGE_TOKEN_SECONDS
-from simpleflow_lab.engine.responses import wire
+from simpleflow_lab.engine.responses import wires
 from simpleflow_lab.engine.tokens import Tokens
 from simpleflow_lab.engine.validation import Request
 from simpleflow_lab.exceptions import ValidationException
@@ -66,8 +66,8 @@ def event_page(
     """
     if backwards:
         end = max(first, start - size + 1)
-        page, following = [wire(events[i - 1]) for i in range(start, end - 1, -1)], end - 1
+        page, following = wires(events[i - 1] for i in range(start, end - 1, -1)), end - 1
         return page, (following if following >= first else None)
     end = min(last, start + size - 1)
-    page, following = [wire(event) for event in events[start - 1 : end]], end + 1
+    page, following = wires(events[start - 1 : end]), end + 1
     return page, (following if following <= last else None)

@@ -6,6 +6,7 @@ from a `WireEvent` is the exception: it changes no event.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from simpleflow_lab.engine import visibility
@@ -17,18 +18,16 @@ from simpleflow_lab.swf.event_types import ACTIVITY, ATTRIBUTES_KEYS, CHILD, LAM
 from simpleflow_lab.swf.history import HistoryEvent, WireEvent
 
 
-def wire(event: HistoryEvent) -> WireEvent:
-    """An event as boto3 gives it."""
-    made = WireEvent(
-        {
-            "eventTimestamp": event.timestamp,
-            "eventType": event.type,
-            "eventId": event.id,
-            ATTRIBUTES_KEYS.get(event.type) or attributes_key(event.type): copied(event.attributes),
-        }
-    )
-    made.event = event
-    return made
+def wires(events: Iterable[HistoryEvent]) -> list[WireEvent]:
+    """Events as boto3 gives them."""
+    found = []
+    for event in events:
+        id, type, timestamp, attributes = event
+        wire = WireEvent(eventTimestamp=timestamp, eventType=type, eventId=id)
+        wire[ATTRIBUTES_KEYS.get(type) or attributes_key(type)] = copied(attributes)
+        wire.event = event
+        found.append(wire)
+    return found
 
 
 def copied(attributes: Structure) -> dict[str, Any]:

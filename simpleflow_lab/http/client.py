@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn, Unpack
 
+from simpleflow_lab.data.json_encoder import encoder
 from simpleflow_lab.engine import validation
 from simpleflow_lab.engine.ownership import owner_pid
 from simpleflow_lab.exceptions import (
@@ -416,7 +417,7 @@ def _datetime(seconds: float) -> datetime.datetime:
 def _encoded(request: Mapping[str, Any]) -> bytes:
     """A request as JSON. Raises `SerializationException`."""
     try:
-        return json.dumps(request, default=_json, allow_nan=False).encode()
+        return _dumps(request).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise SerializationException(f"the request has no JSON: {error}") from None
 
@@ -428,6 +429,9 @@ def _json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+_dumps: Final = encoder(default=_json, allow_nan=False)
 
 
 def _fault(kind: str, message: str) -> SWFFault:

@@ -33,6 +33,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from simpleflow_lab.data.json_encoder import encoder
 from simpleflow_lab.engine.embedded import EmbeddedSWF
 from simpleflow_lab.exceptions import (
     SerializationException,
@@ -471,7 +472,7 @@ class _Handler(socketserver.StreamRequestHandler):
             return False
 
     def _send(self, status: int, response: Mapping[str, Any] | None) -> None:
-        body = b"" if response is None else json.dumps(response, default=_json).encode()
+        body = b"" if response is None else _dumps(response).encode()
         head = (
             f"{_response_head(status, self._keeps_connection)}x-amzn-RequestId: {uuid.uuid4()}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
@@ -500,3 +501,6 @@ def _json(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return epoch_seconds(value)
     raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+_dumps: Final = encoder(default=_json)

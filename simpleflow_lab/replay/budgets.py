@@ -52,14 +52,19 @@ class RequestSize:
     def __init__(self) -> None:
         self._count = 0
         self._bytes = 0
+        self._first: Decision | None = None
+        """The first decision, while its bytes are not counted yet: most answers have no other."""
 
     def takes(self, decision: Decision) -> bool:
         """Add a decision, if it leaves a place for one more: the close, or the timer that brings the next answer.
 
         The first one is always taken: SWF's limits of its members leave it small enough.
         """
+        if not self._count:
+            self._count, self._first = 1, decision
+            return True
         size = size_of(decision)
-        if self._count == MAX_DECISIONS - 1 or (self._count and self._bytes + size > REQUEST_BYTES):
+        if self._count == MAX_DECISIONS - 1 or self._counted() + size > REQUEST_BYTES:
             return False
         self._count += 1
         self._bytes += size
@@ -67,7 +72,13 @@ class RequestSize:
 
     def takes_last(self, decision: Decision) -> bool:
         """Add the decision that closes the execution: it takes the last place, if it is not too long."""
-        return not self._count or self._bytes + size_of(decision) <= REQUEST_BYTES
+        return not self._count or self._counted() + size_of(decision) <= REQUEST_BYTES
+
+    def _counted(self) -> int:
+        """How many bytes the decisions take."""
+        if self._first is not None:
+            self._bytes, self._first = self._bytes + size_of(self._first), None
+        return self._bytes
 
 
 def size_of(decision: Decision) -> int:

@@ -11,12 +11,12 @@ from typing import Any
 from simpleflow_lab.constants import DEFAULT_DECISION_TASK_TIMEOUT
 from simpleflow_lab.runtime.context import WorkerContext
 from simpleflow_lab.swf.conventions import deaths_of
-from simpleflow_lab.swf.history import HistoryEvent, shared_event
+from simpleflow_lab.swf.history import HistoryEvent, shared_events
 
 
 def new_events(context: WorkerContext, task_list: str, task: Mapping[str, Any]) -> list[HistoryEvent]:
     """The events since the previous decision task, all pages."""
-    events = [shared_event(event) for event in task["events"]]
+    events = shared_events(task["events"])
     page = task.get("nextPageToken")
     while page:
         answer = context.service.poll_for_decision_task(
@@ -26,7 +26,7 @@ def new_events(context: WorkerContext, task_list: str, task: Mapping[str, Any]) 
             startAtPreviousStartedEvent=True,
             nextPageToken=page,
         )
-        events.extend(shared_event(event) for event in answer["events"])
+        events.extend(shared_events(answer["events"]))
         page = answer.get("nextPageToken")
     return events
 
@@ -41,7 +41,7 @@ def events_before(context: WorkerContext, task: Mapping[str, Any], event_id: int
         answer = context.service.get_workflow_execution_history(
             domain=context.domain, execution=dict(task["workflowExecution"]), **page
         )
-        events.extend(shared_event(event) for event in answer["events"] if event["eventId"] < event_id)
+        events.extend(shared_events(event for event in answer["events"] if event["eventId"] < event_id))
         if not answer.get("nextPageToken") or len(events) >= event_id - 1:
             return events
         page = {"nextPageToken": answer["nextPageToken"]}

@@ -86,10 +86,10 @@ class WireEvent(dict[str, Any]):
     event: HistoryEvent
 
 
-def shared_event(wire: Mapping[str, Any]) -> HistoryEvent:
-    """The event in boto3's form: the service's own, if it is in this process, so that an open execution's events are in
-    memory once. For readers that hand it to nobody who might change its attributes."""
-    return wire.event if type(wire) is WireEvent else event_from_wire(wire)
+def shared_events(wires: Iterable[Mapping[str, Any]]) -> list[HistoryEvent]:
+    """The events in boto3's form: the service's own, if it is in this process, so that an open execution's events are
+    in memory once. For readers that hand them to nobody who might change their attributes."""
+    return [wire.event if type(wire) is WireEvent else event_from_wire(wire) for wire in wires]
 
 
 def event_from_wire(wire: Mapping[str, Any]) -> HistoryEvent:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simpleflow_lab.swf.history import shared_event
+from simpleflow_lab.swf.history import shared_events
 from tests.engine.test_client_sessions import Engine
 
 
@@ -29,8 +29,8 @@ def test_a_caller_may_change_the_events_of_a_response(engine):
 
 def test_our_decider_keeps_no_second_copy_of_the_events(engine):
     execution = engine.start("a")
-    taken = [shared_event(event) for event in engine.poll("decision", None)["events"]]
-    kept = [shared_event(event) for event in engine.events(execution)]
+    taken = shared_events(engine.poll("decision", None)["events"])
+    kept = shared_events(engine.events(execution))
     assert [id(event) for event in taken] == [id(event) for event in kept]
 
 
@@ -38,4 +38,4 @@ def test_our_decider_keeps_no_second_copy_of_the_events(engine):
 def test_the_events_of_a_response_can_be_copied_and_pickled(engine, copied):
     event = engine.events(engine.start("a"))[0]
     assert copied(event) == event
-    assert shared_event(copied(event)) == shared_event(event)
+    assert shared_events([copied(event)]) == shared_events([event])
