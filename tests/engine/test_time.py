@@ -381,3 +381,36 @@ def keep_the_interpreter(seconds: float) -> None:
             pass
     finally:
         sys.setswitchinterval(switches)
+
+
+# -- which timeout of an activity passes first -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "seconds", "passes", "left_out"),
+    [
+        ({"schedule_to_close": 60, "start_to_close": 60, "heartbeat": 60}, 50, "SCHEDULE_TO_CLOSE", 2),
+        ({"schedule_to_close": 60, "start_to_close": 49, "heartbeat": 49}, 49, "START_TO_CLOSE", 1),
+        ({"schedule_to_close": 60, "start_to_close": 49, "heartbeat": 48}, 48, "HEARTBEAT", 0),
+        ({"schedule_to_close": 60, "start_to_close": 59, "heartbeat": 58}, 50, "SCHEDULE_TO_CLOSE", 0),
+        ({"start_to_close": 60, "heartbeat": 61}, 60, "START_TO_CLOSE", 1),
+        ({"heartbeat": 60}, 60, "HEARTBEAT", 0),
+    ],
+)
+def test_a_timeout_that_can_not_be_the_first_of_its_activity_is_no_deadline(
+    opened: Open, timeouts: dict[str, int], seconds: int, passes: str, left_out: int
+) -> None:
+    """The activity is started ten seconds after it is scheduled."""
+    lab = opened()
+    handle = lab.start(taskStartToCloseTimeout="NONE")
+    unset = {"schedule_to_start": "NONE", "schedule_to_close": "NONE", "start_to_close": "NONE", "heartbeat": "NONE"}
+    chosen = {f"{name}_timeout": str(value) for name, value in {**unset, **timeouts}.items()}
+    lab.decide(activity(**chosen))
+    lab.clock.advance(10)
+    lab.take()
+    kinds = [deadline.kind for deadline in lab.service._durable.state.deadlines]
+    assert sum(kind.startswith("ACTIVITY_") for kind in kinds) == len(timeouts) - left_out
+    lab.clock.advance(seconds - 1)
+    assert lab.types(handle)[-1] == "ActivityTaskStarted"
+    lab.clock.advance(1)
+    assert lab.last(handle, "ActivityTaskTimedOut")["timeoutType"] == passes
