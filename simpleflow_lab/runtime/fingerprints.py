@@ -97,8 +97,9 @@ class CachedFingerprint:
             if (now := names.get(name, ABSENT)) is not value and not is_still(now, value):
                 return False
         # IPython's autoreload gives a function that was edited its new code, and leaves the function.
-        if not all(parts.hold() for parts in self._functions):
-            return False
+        for parts in self._functions:
+            if not parts.hold():
+                return False
         return not self._cells or all(is_still(content_of(cell), value) for cell, value in self._cells)
 
     def changed_names(self) -> tuple[str, ...]:
