@@ -75,7 +75,7 @@ class RequestSize:
         return not self._count or self._counted() + size_of(decision) <= REQUEST_BYTES
 
     def _counted(self) -> int:
-        """How many bytes the decisions take."""
+        """The number of bytes that the decisions take."""
         if self._first is not None:
             self._bytes, self._first = self._bytes + size_of(self._first), None
         return self._bytes
