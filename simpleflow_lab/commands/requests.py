@@ -1,7 +1,7 @@
 """Requests to an execution: signal, cancel, terminate, retry its blocked decision, restart.
 
 Rule: the id comes first, as in every command about an execution. `-` in its place stands for many: their ids come by
-the standard input, one a line, and each request is made or refused by itself.
+the standard input, one a line or as a list that a command printed, and each request is made or refused by itself.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import click
 
 from simpleflow_lab.commands.files import input_text
 from simpleflow_lab.commands.parameters import Target, checked_name, target_and_word_parameters, target_parameters
+from simpleflow_lab.commands.piped_executions import piped_executions
 from simpleflow_lab.commands.records import Done, ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.commands.workflow import Outcome
 from simpleflow_lab.exceptions import SimpleflowLabError, UsageError, WorkflowExecutionAlreadyStartedFault
 from simpleflow_lab.views.formatting import count
 from simpleflow_lab.views.listings import Kind, Listing
-from simpleflow_lab.views.spreadsheet_texts import from_spreadsheet
 
 if TYPE_CHECKING:
     from simpleflow_lab.execution import Execution
@@ -61,26 +61,28 @@ def _each(
     if session.serves_here:
         raise UsageError("- takes ids from the standard input of a shell: in a cell, loop over executions")
     source = input_text("-", None)
-    lines = [line.split("\t") for line in (source[0] if source else "").splitlines() if line.strip()]
-    if not lines:
+    text = source[0] if source else ""
+    if not text.strip():
         raise UsageError(
             "no id came by the standard input: pipe them in, one a line, as from `simpleflow workflow.filter "
             "--columns workflow_id`"
         )
     domain = session.known_domain(target.domain)
-    rows = []
-    has_titles = False
-    for number, words in enumerate(lines):
-        named = tuple(from_spreadsheet(word.strip()) if has_titles else word.strip() for word in words)
-        name = named[0]
+
+    def is_execution(words: tuple[str, ...]) -> bool:
         try:
-            execution = _named(session, named, domain)
+            return bool(_named(session, words, domain))
+        except SimpleflowLabError:
+            return False
+
+    rows = []
+    for words in piped_executions(text, is_execution):
+        name = words[0]
+        try:
+            execution = _named(session, words, domain)
             name = execution.workflow_id
             rows.append((name, "done", request(execution).message or ""))
         except SimpleflowLabError as error:
-            if number == 0 and name in _TITLES:  # of a list as CSV or TSV
-                has_titles = True
-                continue
             rows.append((name, "refused", " ".join(str(error).split())))
     refused = sum(row[1] == "refused" for row in rows)
     said = f"{count(len(rows) - refused, 'request')} made, {refused:,} refused"
@@ -103,9 +105,6 @@ def _named(session: Session, words: tuple[str, ...], domain: str) -> Execution:
 
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
 
-_TITLES: Final = ("Workflow ID", "workflow_id")
-"""The titles of the column of ids in lists."""
-
 
 @click.command("workflow.signal")
 @target_and_word_parameters("SIGNAL")
@@ -114,7 +113,7 @@ _TITLES: Final = ("Workflow ID", "workflow_id")
 def signal(session: Session, target: Target, word: str, given: str | None) -> RequestSent | RequestsSent:
     """Send a signal to an execution: its id, then the SIGNAL's name.
 
-    With - as the id: to those whose ids come by the standard input, one a line.
+    With - as the id: to those whose ids come by the standard input, one a line, or as a list.
     """
     from simpleflow_lab.data.codec import decode_input
 
@@ -137,7 +136,7 @@ def signal(session: Session, target: Target, word: str, given: str | None) -> Re
 def cancel(session: Session, target: Target) -> RequestSent | RequestsSent:
     """Ask an execution to cancel; its workflow decides, when it runs.
 
-    With - as the id: those whose ids come by the standard input, one a line.
+    With - as the id: those whose ids come by the standard input, one a line, or as a list.
     """
 
     def request(execution: Execution) -> RequestSent:
@@ -157,7 +156,7 @@ def cancel(session: Session, target: Target) -> RequestSent | RequestsSent:
 def terminate(session: Session, target: Target, reason: str | None, details: str | None) -> RequestSent | RequestsSent:
     """End an execution now, without asking its workflow.
 
-    With - as the id: those whose ids come by the standard input, one a line.
+    With - as the id: those whose ids come by the standard input, one a line, or as a list.
     """
 
     def request(execution: Execution) -> RequestSent:
@@ -192,7 +191,7 @@ def restart(session: Session, target: Target) -> Outcome | RequestsSent:
     """Start an execution again: same workflow, id, input, tags, task list and timeouts.
 
     An open one is terminated first. It is not waited for: who decides and works on it is up to the deciders and workers
-    that run, or to `resume`. With - as the id: those whose ids come by the standard input, one a line.
+    that run, or to `resume`. With - as the id: those whose ids come by the standard input, one a line, or as a list.
     """
 
     def request(old: Execution) -> Outcome:

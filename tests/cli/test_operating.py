@@ -559,6 +559,57 @@ def test_a_piped_id_is_exact_whatever_it_begins_with(
     assert ended.code == 0
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "prettyjson"])
+@pytest.mark.parametrize("of", ["workflow.list", "workflow.filter"])
+def test_a_whole_list_in_any_format_for_programs_comes_by_a_pipe(
+    simpleflow: Command, store: Path, form: str, of: str
+) -> None:
+    ids = ["=1+1", 'a,"b', "[é]", *(["c\u2028d"] if "json" in form else [])]  # CSV shows what can't be seen
+    with Lab(store, serve="nothing") as lab:
+        for each in ids:
+            lab.start(Operated, 1, workflow_id=each)
+    listed = simpleflow("--format", form, of, "-s", "open").out
+    ended = simpleflow("--format", "json", "workflow.terminate", "-", input=listed)
+    assert ended.code == 0, ended.err
+    assert {row["workflow_id"] for row in json.loads(ended.out)} == {*ids, "night-3"}
+    # Nothing is open: each list is empty, and so are the requests.
+    empty = simpleflow("--format", form, of, "-s", "open").out
+    nothing = simpleflow("--format", "json", "workflow.terminate", "-", input=empty)
+    assert (nothing.code, nothing.err) == (0, "simpleflow: 0 requests made, 0 refused\n")
+
+
+def test_the_runs_of_a_list_are_those_that_requests_are_made_to(
+    simpleflow: Command, process: Command, store: Path
+) -> None:
+    (closed,) = json.loads(simpleflow("--format", "json", "workflow.filter", "--workflow-id", "night-1").out)
+    assert process("workflow.restart", "night-1").code == 0
+    # `jq '.[]'` writes the objects one after the other.
+    ended = simpleflow("--format", "json", "workflow.terminate", "-", input=json.dumps(closed, indent=1) * 2)
+    assert [(row["workflow_id"], row["request"]) for row in json.loads(ended.out)] == [("night-1", "refused")] * 2
+    without = simpleflow("workflow.terminate", "-", input='[{"Status": "OPEN"}]')
+    assert (without.code, without.err.count("\n")) == (2, 1)
+    assert "no column 'Workflow ID'" in without.err
+
+
+@pytest.mark.parametrize("workflow_id", ["[]", "Workflow ID"])
+def test_what_could_be_the_beginning_of_a_list_is_the_id_of_an_execution_that_is_there(
+    simpleflow: Command, store: Path, workflow_id: str
+) -> None:
+    with Lab(store, serve="nothing") as lab:
+        lab.start(Operated, 1, workflow_id=workflow_id)
+    ended = simpleflow("--format", "json", "workflow.terminate", "-", input=f"{workflow_id}\nnight-3")
+    assert [(row["workflow_id"], row["request"]) for row in json.loads(ended.out)] == [
+        (workflow_id, "done"),
+        ("night-3", "done"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["[", "[night-3", '["night-3"]', "{", "[" * 100_000])
+def test_what_only_begins_as_a_list_is_an_id_that_is_refused(simpleflow: Command, text: str) -> None:
+    refused = simpleflow("workflow.terminate", "-", input=text)
+    assert (refused.code, refused.err) == (1, "simpleflow: 0 requests made, 1 refused\n")
+
+
 # -- completion --------------------------------------------------------------------------------------------------------
 
 
