@@ -149,8 +149,11 @@ def prepare() -> None:
 
 
 def _import_from_here() -> None:
-    """Let modules be imported from the current directory, as `python -m` does."""
-    here = os.getcwd()
+    """Let modules be imported from the current directory, as `python -m` does. Raises `UsageError`."""
+    try:
+        here = os.getcwd()
+    except OSError as error:  # it was deleted, as a deployment does that makes the folder anew, or may not be searched
+        raise UsageError(f"the current directory can't be used ({error.strerror}): change to another") from None
     if not sys.flags.safe_path and here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
 

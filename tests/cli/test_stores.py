@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -235,3 +236,19 @@ def test_modules_are_looked_for_before_a_store_is_made(process: Command, tmp_pat
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert "module" in ended.err
     assert not list(tmp_path.glob("new.sqlite*"))
+
+
+def test_a_current_directory_that_was_deleted_is_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "release"
+    folder.mkdir()
+    words = [sys.executable, "-m", "simpleflow_lab.cli", "workflow.list"]
+    done = subprocess.run(
+        ["sh", "-c", f"rmdir {shlex.quote(str(folder))} && exec {shlex.join(words)}"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "the current directory can't be used" in done.stderr
