@@ -11,7 +11,12 @@ import click
 from simpleflow_lab.commands.parameters import Name, Word
 from simpleflow_lab.commands.records import Done, ListingRecord
 from simpleflow_lab.commands.session import Session
-from simpleflow_lab.exceptions import UnknownResourceFault, UsageError
+from simpleflow_lab.exceptions import (
+    DomainAlreadyExistsFault,
+    DomainDeprecatedFault,
+    UnknownResourceFault,
+    UsageError,
+)
 from simpleflow_lab.views.listings import Kind, Listing
 
 STATUSES: Final = ("REGISTERED", "DEPRECATED")
@@ -99,6 +104,13 @@ def info(session: Session, domain: str | None) -> Domains:
     return Domains(described=(_described(session, domain or session.lab().domain),))
 
 
+def _is_already(session: Session, name: str) -> UsageError:
+    """The error that a domain is what a command is asked to make it."""
+    if _described(session, name)["domainInfo"]["status"] == STATUSES[0]:
+        return UsageError(f"domain {name!r} is registered already")
+    return UsageError(f"domain {name!r} is deprecated already: domain.undeprecate takes it back")
+
+
 @click.command("domain.register")
 @click.argument("domain", type=Name())
 @click.option("--description", metavar="TEXT", help="What it is for.")
@@ -115,7 +127,10 @@ def register(session: Session, domain: str, description: str | None, retention_d
     on_amazon = lab.address.startswith("aws:")
     days = "30" if retention_days is None and on_amazon else "NONE" if retention_days is None else str(retention_days)
     members: dict[str, Any] = {} if description is None else {"description": description}
-    lab.service.register_domain(name=domain, workflowExecutionRetentionPeriodInDays=days, **members)
+    try:
+        lab.service.register_domain(name=domain, workflowExecutionRetentionPeriodInDays=days, **members)
+    except DomainAlreadyExistsFault:
+        raise _is_already(session, domain) from None
     return Done(message=f"domain {domain!r} is registered")
 
 
@@ -125,7 +140,10 @@ def register(session: Session, domain: str, description: str | None, retention_d
 def deprecate(session: Session, domain: str) -> Done:
     """Deprecate a DOMAIN: no execution starts there any more, open ones go on."""
     _described(session, domain)
-    session.lab().service.deprecate_domain(name=domain)
+    try:
+        session.lab().service.deprecate_domain(name=domain)
+    except DomainDeprecatedFault:
+        raise _is_already(session, domain) from None
     return Done(message=f"domain {domain!r} is deprecated: domain.undeprecate takes it back")
 
 
@@ -135,7 +153,10 @@ def deprecate(session: Session, domain: str) -> Done:
 def undeprecate(session: Session, domain: str) -> Done:
     """Take a DOMAIN back that is deprecated."""
     _described(session, domain)
-    session.lab().service.undeprecate_domain(name=domain)
+    try:
+        session.lab().service.undeprecate_domain(name=domain)
+    except DomainAlreadyExistsFault:
+        raise _is_already(session, domain) from None
     return Done(message=f"domain {domain!r} is registered again")
 
 

@@ -484,6 +484,20 @@ def test_domains_are_registered_listed_and_deprecated(simpleflow: Command, rows:
     assert "registered again" in simpleflow("domain.undeprecate", "etl").err
 
 
+def test_a_domain_that_is_already_what_it_should_become_is_one_line_with_the_way_out(simpleflow: Command) -> None:
+    def refused(*words: str) -> str:
+        ended = simpleflow(*words)
+        assert ended.code == 2
+        return str(ended.err)
+
+    assert refused("domain.register", "lab") == "simpleflow: domain 'lab' is registered already\n"
+    assert refused("domain.undeprecate", "lab") == "simpleflow: domain 'lab' is registered already\n"
+    simpleflow("domain.deprecate", "lab")
+    is_deprecated = "simpleflow: domain 'lab' is deprecated already: domain.undeprecate takes it back\n"
+    assert refused("domain.deprecate", "lab") == is_deprecated
+    assert refused("domain.register", "lab") == is_deprecated
+
+
 def test_the_doctor_says_what_waits_and_what_to_do(simpleflow: Command, store: Path) -> None:
     ended = simpleflow("--format", "json", "doctor")
     found = {row["check"]: row for row in json.loads(ended.out)}
