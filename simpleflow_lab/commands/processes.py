@@ -7,9 +7,7 @@ threads of the kernel, which has the definitions of the cells.
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +20,7 @@ from simpleflow_lab.commands.parameters import Name, Number, Word, domain_option
 from simpleflow_lab.commands.records import Done, ListingRecord, Record
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
+from simpleflow_lab.views.formatting import count as counted
 from simpleflow_lab.views.listings import Listing
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ STOPS: Final = (
     "killed",
 )
 """The lines that are said when a supervisor is told to stop, in the order of the times that it is told."""
-STOP_POLL_SECONDS: Final = 0.05
-"""Seconds between two checks whether a process has ended."""
 
 
 # -- what is started ---------------------------------------------------------------------------------------------------
@@ -455,66 +452,47 @@ def stop_workers(
     """Stop deciders and activity workers; what they have in progress is finished first.
 
     In a shell, those that decider.start and worker.start started on this machine, or those of a PID, which is that of
-    the command that started them or of one of its processes. In a notebook without a PID, those of the kernel.
+    the command that started them or of one of its processes; a PID may be that of a standalone, too. In a notebook
+    without a PID, those of the kernel.
     """
-    from simpleflow_lab.runtime.supervised.statuses import supervisors_of
-
     if session.serves_here and not pids:
-        from simpleflow_lab.workers import Workers
+        return _stop_here(session, domain, task_list, now=now, wait=wait)
+    from simpleflow_lab.commands.stopping import supervisors_to_stop, tell_to_stop, wait_for_end
 
-        found = [each for each in session.lab(domain).workers if task_list in (None, each.task_list)]
-        if not found:
-            raise UsageError("no decider and no activity worker of this kernel is there to stop: worker.list shows all")
-        have_ended = Workers(found).stop(drain=not now, seconds=None if wait else 0)
-        what = "stopped" if have_ended else "asked to stop: they finish what they have in progress"
-        return Stopped(message=f"{_counted(len(found), 'decider or activity worker', 'deciders and workers')} {what}")
-    domain = facts_of(session.address, domain)["domain"]
-    supervisors = [
-        each
-        for each in supervisors_of(session.address, str(domain))
-        if (not pids or {each["pid"], *(process["pid"] for process in each["processes"])} & set(pids))
-        and (task_list is None or task_list in _task_lists_of(each))
-    ]
-    if not supervisors:
-        which = (
-            f"with PID {' or '.join(map(str, pids))} " if pids else f"of task list {task_list} " if task_list else ""
-        )
-        raise UsageError(f"no decider.start or worker.start {which}runs on this machine for domain {domain}")
-    for each in supervisors:
-        # Two signals of one kind may become one.
-        for number in (signal.SIGTERM, signal.SIGINT) if now else (signal.SIGTERM,):
-            _signal(each["pid"], number)
-    count = _counted(sum(len(each["processes"]) for each in supervisors), "process", "processes")
+    domain = str(facts_of(session.address, domain)["domain"])
+    supervisors = supervisors_to_stop(session.address, domain, pids, task_list)
+    tell_to_stop(supervisors, now=now)
+    processes = counted(sum(len(each["processes"]) for each in supervisors), "process", "processes")
     if wait:
-        while any(_is_listed(each, str(domain), session) for each in supervisors):
-            time.sleep(STOP_POLL_SECONDS)
-        return Stopped(message=f"{count} ended")
+        wait_for_end(supervisors, session.address, domain, session.tell)
+        return Stopped(message=f"{processes} ended")
     what = "cancel and give back" if now else "finish"
-    return Stopped(message=f"{count} will end: they {what} what they have in progress")
+    return Stopped(message=f"{processes} will end: they {what} what they have in progress")
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-    except PermissionError as error:
-        raise UsageError(f"process {pid} can't be stopped: {error.strerror}") from None
+def _stop_here(session: Session, domain: str | None, task_list: str | None, *, now: bool, wait: bool) -> Stopped:
+    """Stop the deciders and activity workers of the kernel. Raises `UsageError` if there is none."""
+    from simpleflow_lab.commands.stopping import task_in_words, wait_and_tell
+    from simpleflow_lab.workers import Workers
 
+    found = Workers(each for each in session.lab(domain).workers if task_list in (None, each.task_list))
+    if not found:
+        raise UsageError("no decider and no activity worker of this kernel is there to stop: worker.list shows all")
 
-def _is_listed(supervisor: Mapping[str, Any], domain: str, session: Session) -> bool:
-    from simpleflow_lab.runtime.supervised.statuses import supervisors_of
+    def in_progress() -> list[str]:
+        return [
+            text
+            for each in found
+            if each.state != "stopped"
+            for text in [task_in_words(task.activity_id, task.workflow_id) for task in each.tasks]
+            or [f"the {each.kind} of {each.task_list}"]
+        ]
 
-    return any(each["pid"] == supervisor["pid"] for each in supervisors_of(session.address, domain))
-
-
-def _task_lists_of(supervisor: Mapping[str, Any]) -> set[str]:
-    found = {name for process in supervisor["processes"] for name in process["taskLists"]}
-    return found | {each["taskList"] for process in supervisor["processes"] for each in process["serves"]}
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
+    have_ended = found.stop(drain=not now, seconds=0)
+    if wait:
+        wait_and_tell(lambda seconds: found.stop(seconds=seconds), in_progress, session.tell)
+    what = "stopped" if have_ended or wait else "asked to stop: they finish what they have in progress"
+    return Stopped(message=f"{counted(len(found), 'decider or activity worker', 'deciders and workers')} {what}")
 
 
 READING: Final = (list_workers,)

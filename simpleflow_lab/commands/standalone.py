@@ -108,6 +108,7 @@ def standalone(
     lets the processes finish what they have in progress; a second one cancels that, a third one kills them.
     """
     from simpleflow_lab.executions.start_requests import check_input
+    from simpleflow_lab.runtime.supervised.statuses import STANDALONE
 
     if session.serves_here:
         raise UsageError("standalone starts processes, which have no cells: use workflow.start, or a shell")
@@ -123,7 +124,7 @@ def standalone(
     args, kwargs = typed_arguments(session, definition, given, file)
     if repairs is None:
         check_input(definition, args, kwargs)
-    facts = facts_of(session.address, domain)
+    facts = {**facts_of(session.address, domain), "of": STANDALONE}
     lab = session.lab(domain, new=True)
     lab.serves = "nothing"
     task_list = _task_list_of(lab, workflow_id, definition.type_name())

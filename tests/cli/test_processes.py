@@ -15,7 +15,7 @@ from simpleflow_lab import Lab
 from simpleflow_lab.views.task_statistics import COLUMNS, StatisticsOfTasks
 from simpleflow_lab.views.workflow_listings import TaskChoice, workflow_tasks
 from tests.cli import supervised_flows as flows
-from tests.cli.supervised import LONG, Command, kill_one_at_work
+from tests.cli.supervised import LONG, Command, kill_one_at_work, suspended
 from tests.cli.supervised import lab as lab  # a fixture
 from tests.cli.supervised import start as start  # a fixture
 from tests.examples_count import repeats, trials
@@ -139,6 +139,23 @@ def test_the_first_signal_lets_them_finish_what_they_have(start: Start, lab: Lab
     assert works.wait() == 0
     assert execution.result(LONG) == pid
     assert "they finish what they have in progress; the same again cancels that" in works.said
+
+
+def test_who_waits_for_their_end_is_told_what_for(start: Start, lab: Lab, tmp_path: Path) -> None:
+    lab.start_deciders(task_list="supervised-decisions")
+    works = start("worker.start", "-N", "1", *MODULE)
+    execution = lab.start(supervised("Gate"), str(tmp_path))
+    (pid,) = began(tmp_path)
+    (worker,) = until(lambda: [each for each in lab.pollers() if each.tasks and each.kind == "activity worker"])
+    stops = start("worker.stop", "--wait")
+    task = f"simpleflow: waiting for {worker.tasks[0].activity_id} of {execution.workflow_id} in process {pid}\n"
+    until(lambda: task in stops.said)
+    supervisor = suspended(works.pid)
+    until(lambda: f"process {works.pid}, which is suspended: kill -CONT {works.pid}" in stops.said)
+    supervisor.resume()
+    (tmp_path / "open").touch()
+    assert (stops.wait(), works.wait()) == (0, 0)
+    assert stops.said.endswith("simpleflow: 1 process ended\n")
 
 
 def test_the_second_signal_cancels_and_another_process_does_it_at_once(start: Start, lab: Lab, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,25 @@ def test_an_interrupt_leaves_it_open_and_the_same_again_goes_on(start: Start, la
     assert again.wait() == 0, again.said
     assert task_lists(lab, "gate") == {task_list}
     assert json.loads(again.out) == lab.execution("gate").result(LONG)
+
+
+def test_it_is_stopped_by_its_pid_and_not_with_all_others(
+    start: Start, lab: Lab, tmp_path: Path, simpleflow: Callable[..., Any]
+) -> None:
+    alone = start("standalone", "supervised_flows.Gate", "-i", json.dumps([str(tmp_path)]), "-W", "1")
+    until(lambda: list(tmp_path.glob("began-*")))
+    refused = simpleflow("worker.stop")
+    assert (refused.code, refused.err) == (
+        2,
+        "simpleflow: no decider.start or worker.start runs on this machine for domain lab; a standalone is stopped by "
+        f"name: `worker.stop {alone.pid}`\n",
+    )
+    works = start("worker.start", "-N", "1", "--module", "supervised_flows")
+    until(lambda: "an interrupt (Ctrl-C) stops them" in works.said)
+    assert simpleflow("worker.stop", "--wait").code == 0
+    assert (works.wait(), alone.process.poll()) == (0, None)
+    assert simpleflow("worker.stop", "--now", str(alone.pid)).code == 0
+    assert alone.wait() == 130
 
 
 def test_one_task_is_run_by_one_process_which_ends(start: Start, lab: Lab) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
 
+from simpleflow_lab.engine.liveness import is_stopped
 from simpleflow_lab.locking.file_lock import FileLock
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ MAX_ERROR: Final = 500
 """Characters of an error."""
 MAX_BYTES: Final = 4_000_000
 """Longest file that is read."""
+
+STANDALONE: Final = "standalone"
+"""What the supervisor of a `standalone` says of itself, as `of`."""
 
 
 def status_of(worker: Worker) -> dict[str, Any]:
@@ -113,6 +117,11 @@ def place_of(address: str) -> str:
     if address.startswith("aws:"):
         return "/".join(address.split("/")[:3])
     return os.path.realpath(os.path.expanduser(address))
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether a process is suspended, by Ctrl-Z or SIGSTOP; false on systems that do not tell."""
+    return is_stopped(pid)
 
 
 def _files() -> Sequence[Path]:
