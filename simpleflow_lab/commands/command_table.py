@@ -149,6 +149,9 @@ MODULES: Final[Mapping[str, str]] = {
 """The module of each command."""
 _NOUN: Final = "simpleflow_lab.noun"
 """Where a context keeps the noun whose verb is still to be typed."""
+_SUPERVISORS: Final = ("decider.start", "worker.start")
+"""The commands that, in a shell, leave it to the processes that they start to import modules: what supervises these
+runs no code of authors."""
 COMPLETE_VARIABLE: Final = "_SIMPLEFLOW_COMPLETE"
 """The variable with which a shell asks for what may stand in a place of the command line."""
 
@@ -263,8 +266,10 @@ def table(ctx: click.Context, /, store: str | None, modules: tuple[str, ...], **
     session.store = store
     session.output = default_output()
     take(session, output)
+    here = session.serves_here or ctx.invoked_subcommand not in _SUPERVISORS
     for module in modules:
-        import_module(module)
+        if here:
+            import_module(module)
         session.remember_module(module)
     return Help(help=ctx.get_help()) if ctx.invoked_subcommand is None else None
 

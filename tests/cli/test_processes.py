@@ -227,6 +227,21 @@ def test_a_process_is_known_with_its_supervisor_before_it_says_what_it_serves(
     assert works.stop() == 0
 
 
+@pytest.mark.parametrize("command", ["decider.start", "worker.start"])
+def test_what_supervises_runs_no_code_of_authors(start: Start, lab: Lab, tmp_path: Path, command: str) -> None:
+    (tmp_path / "telling.py").write_text(
+        "import os, pathlib\n"
+        "from supervised_flows import *\n"
+        "pathlib.Path(f'imported-{os.getpid()}').touch()\n"
+        "os.chdir('/')\n"
+    )
+    serves = start("--module", "telling", *command.split("."), "-N", "1")
+    (served,) = until(serves.children)
+    until(lambda: "an interrupt (Ctrl-C) stops" in serves.said)
+    assert [path.name for path in tmp_path.glob("imported-*")] == [f"imported-{served.pid}"]
+    assert serves.stop() == 0
+
+
 @pytest.mark.parametrize("where", [("--store", "new.sqlite"), ("--domain", "new")])
 def test_processes_that_are_about_to_make_the_store_or_its_domain_are_listed(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simpleflow: Any, where: tuple[str, ...]
