@@ -22,7 +22,9 @@ def import_module(name: str) -> Any:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise UsageError(f"no module {error.name!r}: is it installed, or in the current directory?") from error
         raise UsageError(f"module {name!r} can't be imported: {_in_one_line(error)}") from error
-    except (Exception, SystemExit) as error:  # a module is any code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module is any code: it may exit, or be a test that is skipped
         raise UsageError(f"module {name!r} can't be imported: {_in_one_line(error)}") from error
 
 
@@ -60,4 +62,6 @@ def function_named(name: str) -> Any:
 
 
 def _in_one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    from simpleflow_lab.data.failure_details import message_of
+
+    return " ".join(f"{type(error).__name__}: {message_of(error)}".split())

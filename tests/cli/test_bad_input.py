@@ -56,6 +56,10 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad_raises.py").write_text("raise RuntimeError('on\\npurpose')\n")
     (tmp_path / "bad_exits.py").write_text("import sys\nsys.exit(0)\n")
     (tmp_path / "bad_imports.py").write_text("import nosuch_dependency\n")
+    (tmp_path / "bad_skips.py").write_text("import pytest\npytest.skip('not here', allow_module_level=True)\n")
+    (tmp_path / "bad_words.py").write_text(
+        "class Wordless(Exception):\n    def __str__(self):\n        raise ValueError\nraise Wordless\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
 
 
@@ -120,7 +124,8 @@ ENGINE = [
 ]  # fmt: skip
 GLOBAL = [
     ["workflow.strat"], ["--nosuch", "info"], ["--format", "xml", "info"], ["--color", "maybe", "info"],
-    ["--module", "bad_syntax", "info"], ["--module", "bad_exits", "info"], ["--store"], ["--header=1", "info"],
+    ["--module", "bad_syntax", "info"], ["--module", "bad_exits", "info"], ["--store"],
+    ["--module", "bad_skips", "info"], ["--module", "bad_words", "info"], ["--header=1", "info"],
     ["\x1b[31m"], [""], ["x" * 300],
 ]  # fmt: skip
 MANY = [
