@@ -74,7 +74,10 @@ def _complete(instruction: str) -> int:
         return ExitCode.BAD_INPUT
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a person is typing
-        offered = SHELLS[shell](table, {}, "simpleflow", COMPLETE_VARIABLE).complete()
+        try:
+            offered = SHELLS[shell](table, {}, "simpleflow", COMPLETE_VARIABLE).complete()
+        except (Exception, KeyboardInterrupt):  # whatever it is, it would be written into the line that is typed
+            return ExitCode.FAILED
     try:
         print(offered, flush=True)
     except BrokenPipeError:  # the shell asks no more

@@ -748,6 +748,11 @@ def test_a_shell_offers_ids_domains_and_columns_of_the_store(
 IDS_OF_ANYBODY = ["$(touch ran)", "*", "a b", "it's; x", 'q"t', "back\\slash", "plain,id"]
 
 
+def test_a_completion_that_fails_writes_nothing_into_the_line_that_is_typed(process: Command) -> None:
+    nobody_typed = process(environment={"_SIMPLEFLOW_COMPLETE": "bash_complete"})
+    assert (nobody_typed.code, nobody_typed.out, nobody_typed.err) == (1, "", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_what_bash_completes_is_the_id_and_nothing_that_runs(simpleflow: Command, tmp_path: Path, quote: str) -> None:
