@@ -99,6 +99,11 @@ def facts_of(address: str, domain: str | None) -> dict[str, Any]:
     }
 
 
+def address_from_anywhere(address: str) -> str:
+    """The address of a store as it is found from any directory: a module may change to another when it is imported."""
+    return address if address.startswith("aws:") else os.path.abspath(os.path.expanduser(address))
+
+
 def works_of(work: Mapping[str, Any], count: int, noun: str) -> tuple[SupervisedWork, ...]:
     """The same work for `count` processes."""
     from simpleflow_lab.runtime.supervised.supervisor import SupervisedWork
@@ -256,7 +261,7 @@ def activity_work(
 
     return {
         "kind": ACTIVITY_WORKER,
-        "address": address,
+        "address": address_from_anywhere(address),
         "domain": domain,
         "taskLists": list(task_lists),
         "modules": list(modules),
@@ -322,7 +327,7 @@ def start_decider(
     facts = facts_of(session.address, domain)
     work = {
         "kind": DECIDER,
-        "address": session.address,
+        "address": address_from_anywhere(session.address),
         "domain": facts["domain"],
         "taskLists": _task_lists(task_lists),
         "modules": names,

@@ -22,6 +22,7 @@ from simpleflow_lab.commands.processes import (
     STOPS,
     activity_options,
     activity_work,
+    address_from_anywhere,
     facts_of,
     module_option,
     modules_of,
@@ -164,7 +165,7 @@ def _works(
 
     decisions = {
         "kind": DECIDER,
-        "address": address,
+        "address": address_from_anywhere(address),
         "domain": domain,
         "taskLists": [task_list],
         "modules": modules,

@@ -227,6 +227,19 @@ def test_a_process_is_known_with_its_supervisor_before_it_says_what_it_serves(
     assert works.stop() == 0
 
 
+def test_a_store_is_named_from_where_the_command_was_typed_though_a_module_changes_the_directory(
+    start: Start, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "moving.py").write_text(f"import os\nfrom supervised_flows import *\nos.chdir({str(elsewhere)!r})\n")
+    serves = start("--store", "typed.sqlite", "worker.start", "--module", "moving", "-N", "1")
+    until(lambda: "an interrupt (Ctrl-C) stops" in serves.said)
+    assert (tmp_path / "typed.sqlite").exists()
+    assert list(elsewhere.iterdir()) == []
+    assert serves.stop() == 0
+
+
 @pytest.mark.parametrize("command", ["decider.start", "worker.start"])
 def test_what_supervises_runs_no_code_of_authors(start: Start, lab: Lab, tmp_path: Path, command: str) -> None:
     (tmp_path / "telling.py").write_text(
