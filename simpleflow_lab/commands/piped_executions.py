@@ -16,7 +16,7 @@ from simpleflow_lab.exceptions import UsageError
 from simpleflow_lab.views.spreadsheet_texts import from_spreadsheet
 
 Words = tuple[str, ...]
-"""What names an execution: its workflow id, and its run id if that is known."""
+"""The name of an execution: its workflow id, and its run id if that is known."""
 IDS: Final = ("Workflow ID", "workflow_id")
 """The titles of the column of ids in lists."""
 RUNS: Final = ("Run ID", "run_id")

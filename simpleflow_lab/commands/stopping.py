@@ -1,4 +1,4 @@
-"""How `worker.stop` stops the processes that supervisors of this machine started, and waits for their end.
+"""Stop the processes that supervisors of this machine started, and wait for their end: `worker.stop`.
 
 Rule: who waits is told what for, soon and again when that changes. A `standalone` ends with its execution: it is
 stopped only by whoever names it.
@@ -20,9 +20,9 @@ STOP_POLL_SECONDS: Final = 0.05
 QUIET_SECONDS: Final = 1.5
 """For how long nothing is said of what is waited for."""
 _NAMED: Final = 3
-"""How many of the tasks, or processes, that are waited for are named."""
+"""The number of tasks, or processes, that are named of those that are waited for."""
 Status = Mapping[str, Any]
-"""What a supervisor says: see `supervised.statuses`."""
+"""The status of a supervisor: see `supervised.statuses`."""
 
 
 def supervisors_to_stop(address: str, domain: str, pids: Collection[int], task_list: str | None) -> list[Status]:
@@ -62,10 +62,10 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def wait_for_end(supervisors: Sequence[Status], address: str, domain: str, tell: Callable[[str], None]) -> None:
     """Wait until these supervisors have ended. `tell` tells a person a line that says what is waited for."""
-    told = {each["pid"] for each in supervisors}
+    chosen = {each["pid"] for each in supervisors}
 
     def left() -> list[Status]:
-        return [each for each in supervisors_of(address, domain) if each["pid"] in told]
+        return [each for each in supervisors_of(address, domain) if each["pid"] in chosen]
 
     def wait(seconds: float) -> bool:
         until = time.monotonic() + seconds
@@ -94,7 +94,7 @@ def wait_and_tell(
 
 
 def _in_progress(supervisor: Status) -> Iterator[str]:
-    """What a supervisor has not finished yet: tasks, else processes, else itself."""
+    """The tasks that a supervisor has not finished yet, else its processes, else itself."""
     processes = [each for each in supervisor["processes"] if each["pid"] is not None]
     if is_suspended(supervisor["pid"]):
         yield f"process {supervisor['pid']}, which is suspended: kill -CONT {supervisor['pid']}"

@@ -38,7 +38,7 @@ MAX_BYTES: Final = 4_000_000
 """Longest file that is read."""
 
 STANDALONE: Final = "standalone"
-"""What the supervisor of a `standalone` says of itself, as `of`."""
+"""The value of `of` in the status of the supervisor of a `standalone`."""
 
 
 def status_of(worker: Worker) -> dict[str, Any]:
