@@ -330,7 +330,7 @@ class SimpleflowMagics(Magics):
         lab = self._session.lab()
         last = self._session.last
         if words:
-            execution = lab.execution(words[0])
+            execution = self._session.execution(Target(words=tuple(words)))
         elif isinstance(last, Execution):
             execution = last
         else:

@@ -72,8 +72,8 @@ STYLE: Final = Html("""<style>
 .sfl.sfl :is(.sfl-state, .sfl-word) { white-space: nowrap; }
 @media print { .sfl table { font-size: .78em; } .sfl.sfl th { white-space: normal; }
   .sfl.sfl :is(th, td) { max-width: none; padding: .25em .4em; }
-  .sfl.sfl td:not(.sfl-number) { min-width: 6em; overflow-wrap: anywhere; }
-  .sfl.sfl .sfl-word { white-space: normal; } }
+  .sfl.sfl td:is(.sfl-number, .sfl-state, .sfl-word) { white-space: normal; }
+  .sfl.sfl td:is(.sfl-text, .sfl-word, .sfl-long, .sfl-value) { min-width: 6em; overflow-wrap: anywhere; } }
 .sfl .sfl-value { min-width: 11em; }
 @media screen { .sfl .sfl-long { min-width: 20em; } }
 </style>""")

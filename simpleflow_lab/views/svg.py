@@ -20,6 +20,8 @@ from simpleflow_lab.views.svg_text import escaped, plain_text, text_element, tit
 WIDTH: Final = 960
 """Pixels that a picture is wide, if nothing else is said."""
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+_FITS: Final = "max-width:100%;height:auto"
+"""In a page or on paper that is narrower, the picture is made smaller."""
 _LABELS: Final = 0.34
 """The share of the width that the labels of rows take, at most."""
 _NUMBERS: Final = 36
@@ -157,8 +159,8 @@ class _Picture:
         )
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{self._width}" height="{height}" '
-            f'viewBox="0 0 {self._width} {height}" role="img" aria-label="{title}" font-family="{_FONT}" '
-            f'fill="{escaped(self._ink)}"><title>{title}</title>'
+            f'viewBox="0 0 {self._width} {height}" style="{_FITS}" role="img" aria-label="{title}" '
+            f'font-family="{_FONT}" fill="{escaped(self._ink)}"><title>{title}</title>'
             f"<defs>{clip}{''.join(self._patterns.values())}</defs>{body}</svg>"
         )
 

@@ -43,6 +43,23 @@ def test_subtitle_plot_and_legend_stand_below_each_other() -> None:
                 assert subtitle <= top < bottom - 20 < bottom <= legend, (width, edges)
 
 
+def test_a_picture_is_as_wide_as_a_narrow_page_and_keeps_its_shape() -> None:
+    picture = RecordedExecution(eventful()).gantt().to_svg()
+    with Chromium() as chromium:
+        page = chromium.blank()
+        for width in (400, 2000):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.set_content(f"<body style='margin: 0'>{picture}</body>")
+            shown = page.evaluate(
+                "(({ width, height }) => [width, height])(document.querySelector('svg').getBoundingClientRect())"
+            )
+            natural = page.evaluate(
+                "(({ width, height }) => [width, height])(document.querySelector('svg').viewBox.baseVal)"
+            )
+            assert shown[0] == min(width, natural[0])
+            assert abs(shown[1] / shown[0] - natural[1] / natural[0]) < 0.01
+
+
 CUT = """async ([figure, width]) => {
     const at = document.createElement("div");
     document.body.replaceChildren(at);

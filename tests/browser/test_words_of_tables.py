@@ -44,6 +44,20 @@ def test_an_id_is_not_broken_at_its_hyphens_but_on_paper() -> None:
         assert not page.evaluate(ON_ONE_LINE)
 
 
+def test_a_table_of_many_columns_fits_on_paper() -> None:
+    columns = {"id": Kind.TEXT, "state a": Kind.STATE, "state b": Kind.STATE, "started": Kind.TIME}
+    columns |= dict.fromkeys(("running a", "running b", "waiting a", "waiting b", "longer"), Kind.SECONDS)
+    columns |= dict.fromkeys(("same input", "same result"), Kind.TEXT)
+    started = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
+    rows = [("activity-load-the-table-of-prices-17", "timed_out", "completed", started, *[250.0] * 5, "yes", "no")] * 2
+    with Chromium() as chromium:
+        page = chromium.blank()
+        page.set_viewport_size({"width": 680, "height": 800})
+        page.set_content(listing_html(Listing(columns=columns, rows=rows)))
+        page.emulate_media(media="print")
+        assert page.evaluate("(box => box.scrollWidth <= box.clientWidth)(document.querySelector('.sfl-scroll'))")
+
+
 def test_no_word_is_broken_but_one_that_is_longer_than_a_column() -> None:
     columns = {"kind": Kind.TEXT, "status": Kind.STATE, "since": Kind.TIME, "error": Kind.TEXT, "types": Kind.TEXT}
     since = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)

@@ -792,6 +792,7 @@ def test_an_execution_of_another_lab_of_the_notebook_is_named_with_the_way_to_it
             "no execution 'here-1' in domain 'lab': "
             "the Lab own has one, and %simpleflow connect own makes commands act on it"
         )
+        assert refused(shell, "live here-1") == refused(shell, "debug here-1")
         assert "workflow.list lists them" in refused(shell, "workflow.tasks nosuch")
         magic(shell, "connect own")
         assert magic(shell, "workflow.info here-1") is not None

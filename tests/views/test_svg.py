@@ -97,7 +97,10 @@ def test_no_element_and_no_attribute_comes_from_a_history(payload: str, tasks: i
     allowed = {"svg", "title", "defs", "clipPath", "pattern", "g", "rect", "path", "text", "tspan"}
     assert {tag for tag, _ in elements(svg)} <= allowed
     names = {name for _, attributes in elements(svg) for name in attributes}
-    assert not {name for name in names if name.startswith("on") or "href" in name or name == "style"}
+    assert not {name for name in names if name.startswith("on") or "href" in name}
+    assert [element.attrib["style"] for element in ET.fromstring(svg).iter() if "style" in element.attrib] == [
+        "max-width:100%;height:auto"
+    ]
     references = re.findall(
         r"url\(([^)]*)\)",
         "".join(v for e in ET.fromstring(svg).iter() for v in e.attrib.values() if e.tag in (f"{SVG}path", f"{SVG}g")),
