@@ -5,6 +5,7 @@ Rule: what differs is shown with both lines. `debugger.checking` finds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -270,6 +271,7 @@ class RecordedChecks(ListingView[RecordedCheck]):
         )
 
 
+_DEFINES: Final = re.compile(r"(async\s+)?def\s|class\s|@")
 _NOT_KNOWN: Final = (
     "(what was around this line is not known: another process decided it, or its file was edited before)"
 )
@@ -290,5 +292,7 @@ _COLUMNS: Final = {
 
 
 def _source_in(line: str | None) -> str | None:
-    """The text of the source in `flows.py:12, y = self.submit(double, x)`."""
-    return (line or "").partition(", ")[2] or None
+    """The text of the source in `flows.py:12, y = self.submit(double, x)`; `None` of a line that begins a definition,
+    which is no statement of two ways."""
+    text = (line or "").partition(", ")[2]
+    return text if text and not _DEFINES.match(text) else None

@@ -286,6 +286,8 @@ def test_open_executions_come_first_and_are_told_how_to_go_on() -> None:
         by_another = define(old, "checks.open")
         by_another.run.__globals__["one"] = ACTIVITIES["two"]  # type: ignore[attr-defined]
         assert "with what it uses as before, under another name" in str(lab.check(by_another).advice)
+        in_a_function = define(["def step(x): return self.submit(one, x).result", "x = step(2)", old[1]], "checks.open")
+        assert lab.check(in_a_function).advice.splitlines()[2] == "        …  # new executions"  # type: ignore[union-attr]
         # The advice helps.
         patched = define(
             ["x = self.submit(one, 2 if self.patched('a name for this change') else 1).result", old[1]], "checks.open"
