@@ -111,9 +111,8 @@ def _serve(lab: Lab, workers: Workers, link: SupervisorLink) -> None:
     stop = 0
     while True:
         serves = [status_of(worker) for worker in workers]
-        if serves != sent:
+        if serves != sent and link.offer({"serves": serves}):
             sent = serves
-            link.send({"serves": serves})
         if link.stop >= CANCEL:
             lab.workers.stop(drain=False, seconds=lab.settings.activity_sigterm_wait_sec)
             lab.close(waits_for_polls=False)

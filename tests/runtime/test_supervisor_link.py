@@ -51,3 +51,39 @@ def test_a_signal_that_comes_while_the_main_thread_begins_to_wait_holds_it_up_no
         finally:
             process.kill()
             process.communicate()
+
+
+OFFERS = """
+import sys
+
+from simpleflow_lab.runtime.supervised.link import SupervisorLink
+
+link = SupervisorLink(int(sys.argv[1]))
+link.handle_signals()
+offered = 0
+while link.offer({"serves": [{"kind": "activity worker", "taskList": "x" * 1000}]}):
+    offered += 1
+print(offered, flush=True)
+while not link.stop:
+    link.wait(1)
+"""
+
+
+def test_a_process_whose_supervisor_takes_nothing_still_ends_when_it_is_told_to() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", OFFERS, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            assert int(process.stdout.readline()) > 0
+            process.terminate()
+            process.communicate(timeout=200)
+            assert process.returncode == 0
+        finally:
+            process.kill()
+            process.communicate()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import select
 import signal
 import socket
 import threading
@@ -75,6 +76,15 @@ class SupervisorLink:
             self._messages.send(message)
         except OSError:
             self._asks(CANCEL)
+
+    def offer(self, message: Mapping[str, Any]) -> bool:
+        """Tell the supervisor, unless it takes nothing for now, as one that is suspended; gives whether it was told."""
+        writable = select.poll()
+        writable.register(self._messages, select.POLLOUT)
+        if not writable.poll(0):
+            return False
+        self.send(message)
+        return True
 
     def _asks(self, stop: int) -> None:
         self._requested = max(self._requested, stop)
