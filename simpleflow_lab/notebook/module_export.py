@@ -27,6 +27,8 @@ from simpleflow_lab.notebook.cell_definitions import is_from_a_cell, registered
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PLAIN: Final = (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, *_DEFINITIONS)
 """Statements that a module may hold as they are."""
+_BUILTINS_OF_IPYTHON: Final = ("display", "get_ipython")
+"""Names that IPython adds to Python's own: a module elsewhere has none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,11 +211,14 @@ class _Module:
 
     def _take_value(self, name: str, by: str) -> None:
         """Take a name whose statement is no plain one, with its value, if that can be written down."""
+        is_pythons = hasattr(builtins, name) and name not in _BUILTINS_OF_IPYTHON
         if name not in self._names:
-            if not hasattr(builtins, name):
+            if not is_pythons:
                 self.left_out.append(f"{name}, which {by} uses: no cell that was run defines it")
             return
         value = self._names[name]
+        if is_pythons and getattr(value, "__wrapped__", None) is getattr(builtins, name):
+            return  # IPython's `open` refuses files that its kernel needs; elsewhere Python's own will do
         text = repr(value)
         try:
             is_written = ast.literal_eval(text) == value

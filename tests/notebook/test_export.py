@@ -119,6 +119,21 @@ def test_a_cell_that_was_run_again_after_those_that_need_it_stands_before_them(
     assert imported(file, "flows.load(1), flows.load.callable.__defaults__, flows.tries(flows.LIMIT)") == "1 (3,) 7"
 
 
+def test_what_ipython_puts_in_the_place_of_pythons_own_is_no_loss_and_what_it_adds_is_told(
+    shell: InteractiveShell, tmp_path: Path
+) -> None:
+    shell.run_cell(
+        "from simpleflow_lab import activity\n\n@activity.with_attributes()\ndef reads(x):\n"
+        "    with open(x) as file:\n        display(file)\n        return len(file.read())",
+        store_history=True,
+    ).raise_error()
+    exported = shell.run_line_magic("simpleflow", f"export {tmp_path / 'opening.py'}")
+    assert exported.left_out == ("display, which reads uses: no cell that was run defines it",)
+    shell.run_cell("def open(x):\n    return None", store_history=True).raise_error()
+    exported = shell.run_line_magic("simpleflow", f"export {tmp_path / 'own_open.py'}")
+    assert "def open(x):" in (tmp_path / "own_open.py").read_text()
+
+
 def test_what_registers_types_of_values_is_taken_along(shell: InteractiveShell, tmp_path: Path) -> None:
     point = "class Point:\n    def __init__(self, x):\n        self.x = x"
     registered = "codec.register(Point, name='exported.Point', encode=lambda point: point.x, decode={})"
