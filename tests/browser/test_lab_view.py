@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.jupyterlab import Workbench, chromium_path
+from simpleflow_lab import notebook
+from tests.browser.jupyterlab import Chromium, Workbench, chromium_path
 from tests.browser.test_harness import save_notebook
 from tests.waiting import until
 
@@ -51,6 +52,20 @@ CUT = """(view, cells) => [...view.querySelectorAll(cells)].filter(cell => cell.
 
 def has_text(place: Locator, text: str) -> None:
     place.filter(has_text=text).first.wait_for()
+
+
+def test_a_long_error_of_a_worker_and_a_long_workflow_id_stay_in_the_view() -> None:
+    css = Path(notebook.__file__).with_name("live_view.css").read_text()
+    long = "x" * 300
+    with Chromium() as chromium:
+        page = chromium.blank()
+        for width in (400, 1100):
+            page.set_viewport_size({"width": width, "height": 600})
+            page.set_content(
+                f"<style>{css}</style><div class='sfl-live sfl-lab'><header><h3>type</h3><span>{long}</span></header>"
+                f"<div class='sfl-row'><span>polling, last error: {long}</span><button>Stop</button></div></div>"
+            )
+            assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_a_lab_is_looked_at_and_its_workers_are_driven(workbench: Workbench, tmp_path: Path) -> None:
