@@ -100,6 +100,11 @@ def _lab_html(lab: Lab) -> str:
     return piece(Html("<h3>Lab</h3>"), _property_list(properties))
 
 
+def _executions_html(executions: Any) -> str | None:
+    """The HTML of several executions: that of the table of them."""
+    return _frame_html(executions.executions())
+
+
 def _frame_html(frame: Any) -> str | None:
     """The HTML of a frame: of our tables of tasks and of executions it is the columns that are read most, unless pandas
     is told to show all (`display.max_columns` is `None`); of any other what pandas writes."""
@@ -121,9 +126,10 @@ def _property_list(properties: Sequence[tuple[str, Any]]) -> Html:
     return Html("<dl>{}</dl>").format(Html("").join(item.format(name, value) for name, value in properties if value))
 
 
-_FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
+_FORMATTERS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "simpleflow_lab.swf.history.History": _history_html,
     "simpleflow_lab.futures.Future": _future_html,
     "simpleflow_lab.activity.Activity": _activity_html,
     "simpleflow_lab.lab.Lab": _lab_html,
+    "simpleflow_lab.execution_sets.Executions": _executions_html,
 }

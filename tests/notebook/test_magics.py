@@ -571,6 +571,8 @@ def test_tables_of_tasks_and_executions_show_what_is_read_most_in_a_cell(defined
     assert "<th>workflow id</th>" in shown(many_tasks)
     assert '<td class="sfl-word">an-id-with-hyphens</td>' in shown(executions)
     assert "run id" not in shown(executions)
+    assert shown(lab.select_executions()) == shown(lab.select_executions().executions())
+    assert "an-id-with-hyphens" in shown(lab.select_executions())
     assert re.search(r"\d\d:\d\d:\d\d\.\d{3}\+09:00<", shown(lab.executions(timezone="Asia/Tokyo")))
     # What somebody chose or added is shown as pandas shows it.
     for frame in (tasks[["id", "state"]], tasks.assign(mine=1), executions.drop(columns="tags")):
