@@ -164,7 +164,7 @@ def test_a_task_that_wants_binaries_downloaded_fails_with_the_reason(lab):
 
 def test_activities_that_run_at_once_each_have_their_own_context(lab):
     """TO-11: upstream keeps it on the function, where the last one to start overwrites it."""
-    together = threading.Barrier(4, timeout=30)
+    together = threading.Barrier(4, timeout=200)
 
     def who():
         together.wait()

@@ -287,7 +287,7 @@ def test_a_timer_that_fires_while_it_is_canceled_is_canceled(clocked_lab, clock)
     execution = clocked_lab.start(one_off(run, name="marks.race"))
     named = {"workflowId": execution.workflow_id, "runId": execution.run_id}
     # The first decision has four events; the timer's is the fifth.
-    clocked_lab.service.wait_for_history(domain=clocked_lab.domain, execution=named, after_event_id=4, timeout=30)
+    clocked_lab.service.wait_for_history(domain=clocked_lab.domain, execution=named, after_event_id=4, timeout=200)
     execution.signal("go")
     assert execution.result(200) == [True, 4]
     assert recorded(execution, "CancelTimerFailed", "cause") == ["TIMER_ID_UNKNOWN"]

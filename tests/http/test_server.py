@@ -64,7 +64,7 @@ def send(
     endpoint: Endpoint, headers: dict[str, str], body: bytes = BODY, *, method: str = "POST", path: str = "/"
 ) -> tuple[int, Any]:
     """Send a request as it is; gives the status and the JSON of the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=200)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     given = {"Host": f"127.0.0.1:{endpoint.port}", "Content-Length": str(len(body)), **headers}
     for name, value in given.items():

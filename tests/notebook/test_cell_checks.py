@@ -208,7 +208,7 @@ def test_an_edited_module_that_autoreload_takes_up_is_checked_in_the_same_cell(
     flows = sys.modules["reloaded_flows"]
     waiting = lab.start(flows.Nightly, 1, workflow_id="nightly-open")
     while "go" not in str(waiting.describe().get("latestExecutionContext")):
-        next(iter(waiting.watch(timeout=30)))
+        next(iter(waiting.watch(timeout=200)))
     steps = waiting.replay()
     assert steps[1].number == 1
     assert shown(shell, "1 + 1", capsys) == []
