@@ -28,6 +28,7 @@ FIRST_FAILURE: Final = "first failure"
 MAX_NAMED: Final = 5
 """Ids of tasks that a message names."""
 
+_WHERE: Final = "say where to fork, by at= or in a shell --at: a decision's number or a task's id"
 _OPENING: Final = {"ActivityTaskScheduled": "activityId", "StartChildWorkflowExecutionInitiated": "workflowId"}
 _REFUSED: Final = {"ScheduleActivityTaskFailed": "activityId", "StartChildWorkflowExecutionFailed": "workflowId"}
 _ABOUT_LATER: Final = frozenset({"WorkflowExecutionSignaled", "TimerFired", "WorkflowExecutionCancelRequested"})
@@ -153,15 +154,13 @@ class Planner:
             tasks = self._failed_first()
             if not tasks and not replace and not tuple(anew) and self.close_status == "COMPLETED":
                 raise UsageError(
-                    "this execution completed: say where to fork, at= a decision's number or a task's id, "
-                    'or which result to replace, replace={"TASK": …}'
+                    f"this execution completed: {_WHERE}, or which result to replace, by "
+                    'replace={"TASK": …} or --replace TASK=JSON'
                 )
         elif at == FIRST_FAILURE:
             tasks = self._failed_first()
             if not tasks and self.close_status == "COMPLETED":
-                raise UsageError(
-                    "no task of this execution failed: say where to fork, at= a decision's number or a task's id"
-                )
+                raise UsageError(f"no task of this execution failed: {_WHERE}")
         else:
             if not isinstance(at, str) and not (isinstance(at, Sequence) and all(isinstance(each, str) for each in at)):
                 raise UsageError(

@@ -96,6 +96,8 @@ def test_a_fork_reuses_results_and_is_listed(simpleflow: Command, rows: Command)
     assert "forked from night-2" in simpleflow("workflow.explain", "again").out
     anew = simpleflow("workflow.fork", "night-1", "--force-activities", "save", "--new-id", "saved-again")
     assert (anew.code, anew.out.strip()) == (0, '"saved 1"'), anew.err
+    nowhere = simpleflow("workflow.fork", "night-1")
+    assert (nowhere.code, "--at" in nowhere.err, "--replace TASK=JSON" in nowhere.err) == (2, True, True)
     states = {row["Tasks"]: row["Last State"] for row in rows("workflow.tasks", "saved-again")}
     assert states == {"operated.load": "reused", "operated.save": "completed"}
     for command in (["task.info"], ["activity.rerun", "--yes"]):
