@@ -627,7 +627,7 @@ def test_who_waits_for_a_group_waits_only_for_those_of_its_tasks_that_are_open(l
             waits += 1
             assert fiber.waits_for_ids
             assert set(fiber.waits_for_ids) <= open_tasks, record.number
-    assert waits > 10
+    assert waits >= 3  # in each decision but the last, of which there are fewer where tasks end together
 
 
 class AnyOfTwo(Watched):
