@@ -28,7 +28,7 @@ def killed_until_it_ends(
         assert process.stderr is not None
         assert process.stdout.readline() == "open\n"
         try:
-            process.wait(timeout=chance.uniform(0.0, longest) if killed < kills else 60)
+            process.wait(timeout=chance.uniform(0.0, longest) if killed < kills else 200)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
