@@ -7,6 +7,7 @@ in SWF's words. The checks are made from the tables of `swf.shapes` once, at imp
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -175,6 +176,9 @@ def _boolean(value: Any, path: str, problems: list[str]) -> None:
 
 
 def _timestamp(value: Any, path: str, problems: list[str]) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        problems.append(_failed(value, path, "be a finite number"))
+        return
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if not numeric and not (isinstance(value, datetime.datetime) and value.tzinfo is not None):
         problems.append(_failed(value, path, "be a timestamp with a time zone" if value is not None else "not be null"))
@@ -189,6 +193,7 @@ _NAMES: Final = frozenset(
 )
 _DOCUMENTED: Final[dict[str, tuple[str, _Range | None]]] = {
     **dict.fromkeys(_NAMES, (NAME_PATTERN, None)),
+    "Description": (r"[^\ud800-\udfff]*", None),  # a store keeps it as UTF-8, which has no lone surrogates
     "DurationInSeconds": (r"[0-9]+", None),
     "DurationInSecondsOptional": (r"NONE|[0-9]+", None),
     "DurationInDays": (

@@ -6,7 +6,7 @@ Rule: an operation of our own has a target namespace of its own, so that no SWF 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from simpleflow_lab.exceptions import ValidationException
@@ -86,7 +86,8 @@ class OwnOperation(NamedTuple):
                     raise ValidationException(f"{self.target} needs {', '.join(self.members)}")
                 continue
             value = request[member]
-            if type(value) not in types or (types is _EXECUTION and not _is_execution(value)):
+            holds = _HOLDS.get(types)
+            if type(value) not in types or (holds is not None and not holds(value)):
                 raise ValidationException(f"{self.target}: the value of {member!r} is not one that it may have")
             arguments[argument] = value
         return arguments
@@ -100,12 +101,48 @@ class _Execution(dict[str, Any]):
     """Stands in the table for a structure WorkflowExecution."""
 
 
+class _Instance(str):
+    """Stands in the table for the id of a process's session, which the store keeps as it is."""
+
+
+class _Texts(list[str]):
+    """Stands in the table for a list of texts."""
+
+
+class _Number(float):
+    """Stands in the table for a number, which JSON may give as infinite, and of any size."""
+
+
 _EXECUTION: Final[tuple[type, ...]] = (dict, _Execution)
+_INSTANCE: Final[tuple[type, ...]] = (str, _Instance)
+_SECONDS: Final[tuple[type, ...]] = (int, float, _Number)
+_COUNT: Final[tuple[type, ...]] = (int, _Number)
 _TEXT: Final[tuple[type, ...]] = (str,)
+_TEXTS: Final[tuple[type, ...]] = (list, _Texts)
+_GREATEST: Final = 1 << 53
+"""A number that no count and no time in seconds reaches."""
 
 
 def _is_execution(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("workflowId"), str) and isinstance(value.get("runId"), str)
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_moderate(value: float) -> bool:
+    return -_GREATEST < value < _GREATEST
+
+
+_HOLDS: Final[Mapping[tuple[type, ...], Callable[[Any], bool]]] = {
+    _EXECUTION: _is_execution,
+    _INSTANCE: str.isascii,
+    _TEXTS: _are_texts,
+    _SECONDS: _is_moderate,
+    _COUNT: _is_moderate,
+}
+"""What holds for the values of some types, beside their type."""
 
 
 _OWN: Final = (
@@ -115,8 +152,8 @@ _OWN: Final = (
         {
             "domain": ("domain", _TEXT),
             "execution": ("execution", _EXECUTION),
-            "afterEventId": ("after_event_id", (int,)),
-            "timeoutInSeconds": ("timeout", (int, float)),
+            "afterEventId": ("after_event_id", _COUNT),
+            "timeoutInSeconds": ("timeout", _SECONDS),
             "untilClosed": ("until_closed", (bool,)),
         },
         result="lastEventId",
@@ -141,22 +178,22 @@ _OWN: Final = (
     OwnOperation(
         f"{OWN_NAMESPACE}.OpenSession",
         OPEN_SESSION,
-        {"instance": ("instance", _TEXT), "record": ("record", (dict,)), "taskTokens": ("taskTokens", (list,))},
+        {"instance": ("instance", _INSTANCE), "record": ("record", (dict,)), "taskTokens": ("taskTokens", _TEXTS)},
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.KeepSession",
         KEEP_SESSION,
         # The session ends with the connection on which the latest request with `holds` came.
         {
-            "instance": ("instance", _TEXT),
+            "instance": ("instance", _INSTANCE),
             "record": ("record", (dict,)),
             "holds": ("holds", (bool,)),
             "held": ("held", (dict,)),
         },
         optional=frozenset({"holds", "held"}),
     ),
-    OwnOperation(f"{OWN_NAMESPACE}.CloseSession", "close_session", {"instance": ("instance", _TEXT)}),
-    OwnOperation(f"{OWN_NAMESPACE}.ReleasePolls", "release_polls_of", {"instance": ("instance", _TEXT)}),
+    OwnOperation(f"{OWN_NAMESPACE}.CloseSession", "close_session", {"instance": ("instance", _INSTANCE)}),
+    OwnOperation(f"{OWN_NAMESPACE}.ReleasePolls", "release_polls_of", {"instance": ("instance", _INSTANCE)}),
     OwnOperation(f"{OWN_NAMESPACE}.ReleaseTask", "release_task", {"taskToken": ("taskToken", _TEXT)}),
     OwnOperation(
         f"{OWN_NAMESPACE}.AttachExecution",
@@ -164,7 +201,7 @@ _OWN: Final = (
         {
             "domain": ("domain", _TEXT),
             "execution": ("execution", _EXECUTION),
-            "instance": ("instance", _TEXT),
+            "instance": ("instance", _INSTANCE),
             "takesOver": ("takes_over", (bool,)),
         },
         optional=frozenset({"takesOver"}),
@@ -183,15 +220,15 @@ _OWN: Final = (
             "domain": ("domain", _TEXT),
             "execution": ("execution", _EXECUTION),
             "records": ("records", (list,)),
-            "dropped": ("dropped", (int,)),
-            "instance": ("instance", _TEXT),
+            "dropped": ("dropped", _COUNT),
+            "instance": ("instance", _INSTANCE),
         },
         optional=frozenset({"instance"}),
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.ReadLog",
         "read_log",
-        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "after": ("after", (int,))},
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "after": ("after", _COUNT)},
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.ReportDecisionError",

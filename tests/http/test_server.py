@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import json
@@ -25,7 +26,7 @@ from simpleflow_lab.exceptions import ServiceUnreachableError, StoreError
 from simpleflow_lab.http.client import connect_to_owner
 from simpleflow_lab.http.connection_file import connection_file_path
 from simpleflow_lab.http.server import Endpoint
-from simpleflow_lab.http.targets import MAX_BODY
+from simpleflow_lab.http.targets import MAX_BODY, OWN_OPERATIONS
 
 DOMAIN = {"name": "lab", "workflowExecutionRetentionPeriodInDays": "1"}
 TARGET = "SimpleWorkflowService.ListDomains"
@@ -173,12 +174,53 @@ def test_the_response_to_an_unsigned_request_reveals_nothing_of_the_engine(endpo
         (TARGET, b"\xff", "com.amazon.coral.service#SerializationException"),
         (TARGET, b"[" * 100_000, "com.amazon.coral.service#SerializationException"),
         (TARGET, b"{}", "com.amazon.coral.validate#ValidationException"),
+        *(
+            (
+                "SimpleWorkflowService.ListOpenWorkflowExecutions",
+                b'{"domain": "lab", "startTimeFilter": {"oldestDate": %b}}' % time,
+                "com.amazon.coral.validate#ValidationException",
+            )
+            for time in (b"NaN", b"Infinity", b"-1e999")
+        ),
         ("SimpleWorkflowService.DescribeDomain", b'{"name": "x"}', "com.amazonaws.swf.base.model#UnknownResourceFault"),
     ],
 )
 def test_faults_have_swfs_types(endpoint, target, body, kind):
     status, answer = send(endpoint, signed(endpoint, body, target), body)
     assert (status, answer["__type"]) == (400, kind)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("wait_for_history", {"after_event_id": 0, "timeout": 1e999, "until_closed": False}),
+        ("read_log", {"after": 1 << 70}),
+        ("attach_execution", {"instance": "\ud800"}),
+        ("open_session", {"instance": "\ud800", "record": {}, "taskTokens": []}),
+        ("open_session", {"instance": "other", "record": {}, "taskTokens": [1]}),
+    ],
+    ids=["no end", "a large number", "not UTF-8", "a session not in UTF-8", "a token that is no text"],
+)
+def test_what_a_store_cannot_hold_is_refused_in_operations_of_our_own_too(tmp_path, method, arguments):
+    with contextlib.ExitStack() as closing:
+        engine = closing.enter_context(EmbeddedSWF(tmp_path / "store.sqlite", poll_seconds=0))
+        endpoint = closing.enter_context(contextlib.closing(Endpoint(engine)))
+        engine.register_domain(**DOMAIN)
+        engine.register_workflow_type(domain="lab", name="w", version="1")
+        start = {
+            "domain": "lab",
+            "workflowType": {"name": "w", "version": "1"},
+            "taskList": {"name": "list"},
+            "childPolicy": "TERMINATE",
+            "executionStartToCloseTimeout": "100",
+            "taskStartToCloseTimeout": "100",
+        }
+        execution = {"workflowId": "first", **engine.start_workflow_execution(workflowId="first", **start)}
+        operation = OWN_OPERATIONS[method]
+        body = json.dumps(operation.request({"domain": "lab", "execution": execution, **arguments})).encode()
+        status, answer = send(endpoint, signed(endpoint, body, operation.target), body)
+        assert (status, answer["__type"]) == (400, "com.amazon.coral.validate#ValidationException")
+        engine.start_workflow_execution(workflowId="another", **start)
 
 
 def test_boto3_has_typed_faults_and_datetimes(endpoint):

@@ -95,6 +95,17 @@ def test_an_argument_that_swf_does_not_know_is_refused(direct: Scenario) -> None
     )
 
 
+def test_a_description_that_no_utf_8_has_is_refused_and_the_service_goes_on(lab: Scenario) -> None:
+    service, description = lab.service, "lone \ud800"
+    told = "failed to satisfy constraint: Member must satisfy regular expression pattern"
+    assert told in refusal(
+        service.register_domain, name="d", workflowExecutionRetentionPeriodInDays="1", description=description
+    )
+    for register in (service.register_workflow_type, service.register_activity_type):
+        assert told in refusal(register, domain=DOMAIN, name="n", version="1", description=description)
+        register(domain=DOMAIN, name="n", version="1", description="two\nlines, \U0001f600")
+
+
 @pytest.mark.parametrize("days", ["91", "1" * 5, "9" * 6])
 def test_retention_is_at_most_90_days_and_the_refusal_says_so(direct: Scenario, days: str) -> None:
     told = rf"Value '{days}' at 'workflowExecutionRetentionPeriodInDays' .*: Member must be from 0 to 90, or NONE$"
