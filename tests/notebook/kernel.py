@@ -101,6 +101,7 @@ class Kernel:
                     "PYTHONPATH": os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")])),
                     "SIMPLEFLOW_LAB_STORE": self._store,
                     "SWF_DOMAIN": "",
+                    "XDG_CACHE_HOME": home,  # jedi completes nothing if it reads a file that another kernel writes
                 },
             )
             cleanup.callback(self._manager.cleanup_resources)
