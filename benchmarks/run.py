@@ -50,14 +50,14 @@ BENCHMARKS = {
     "chain": Benchmark("chain, durable: ours / DBOS steps", DBOS, 1000, 200, "wall", 5, 0.33),
     "fan-out": Benchmark("fan-out, durable: ours / DBOS child workflows", DBOS, 1000, 200, "wall", 3, 0.06),
     "fan-out-for-huey": Benchmark("fan-out, durable: ours / huey, a queue only", HUEY, 1000, 200, "wall", 5, 0.6),
-    "growth-chain": Benchmark("chain: 4,000 / 500", "", 4000, 800, "wall", 3, 1.0, "chain", 500),
-    "growth-fan-out": Benchmark("fan-out: 4,000 / 500", "", 4000, 800, "wall", 3, 1.0, "fan-out", 500),
+    "growth-chain": Benchmark("chain: a long one / a short one", "", 4000, 800, "wall", 3, 1.0, "chain", 500),
+    "growth-fan-out": Benchmark("fan-out: a large one / a small one", "", 4000, 800, "wall", 3, 1.0, "fan-out", 500),
     "chain-client": Benchmark("chain: beside the owner / owner", "", 300, 60, "wall", 5, 2.0, "chain"),
     "chain-client-cpu": Benchmark("chain: beside the owner / owner", "", 300, 60, "cpu", 5, 2.0, "chain"),
     "fan-out-client": Benchmark("fan-out: beside the owner / owner", "", 300, 60, "wall", 5, 2.0, "fan-out"),
     "fan-out-client-cpu": Benchmark("fan-out: beside the owner / owner", "", 300, 60, "cpu", 5, 2.0, "fan-out"),
     "chain-in-memory": Benchmark("chain in memory / by hand", "", 1000, 200, "cpu", 5, 4.0, "by-hand"),
-    "executions": Benchmark("700 executions of 5 / one of 3,500", "", 3500, 500, "wall", 3, 1.3, "one-execution"),
+    "executions": Benchmark("executions of 5 / one execution", "", 3500, 500, "wall", 3, 1.3, "one-execution"),
     "decider": Benchmark("decisions of a chain: ours / upstream", UPSTREAM, 800, 200, "cpu", 1, 0.0012),
     "replay": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 4000, 2000, "cpu", 5, 0.25),
     "replay-8000": Benchmark("whole replay of a fan-out: ours / upstream", UPSTREAM, 8000, 4000, "cpu", 3, 0.25),
@@ -74,9 +74,11 @@ BENCHMARKS = {
     "debugger": Benchmark(
         "opening the debugger / one second", "", 4000, 4000, "cpu", 3, 1.0, "one-second", 0, per_task=False
     ),
-    "debugger-back": Benchmark("100 steps back: 24,000 / 3,000 events", "", 4000, 1000, "wall", 3, 6.0, "", 500, False),
-    "listing": Benchmark("list: a store of 20,000 / of 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
-    "finding": Benchmark("Lab.execution: 20,000 / 200", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
+    "debugger-back": Benchmark(
+        "100 steps back: a long history / a short one", "", 4000, 1000, "wall", 3, 6.0, "", 500, False
+    ),
+    "listing": Benchmark("list: a large store / a small one", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
+    "finding": Benchmark("Lab.execution: a large store / a small one", "", 20_000, 2000, "cpu", 5, 2.0, "", 200, False),
     "opening": Benchmark("opening a store / SELECT", "", 20_000, 2000, "wall", 5, 10.0, "reading-rows", 0, False),
     "memory": Benchmark("an open execution / 10 MB", "", 10_000, 10_000, "memory", 3, 1.2, "ten-megabytes", 0, False),
     "paint": _painted("first paint of the live view / of px.timeline", 0.5, "timeline-paint"),
