@@ -25,7 +25,7 @@ from simpleflow_lab.activity import Activity, NotSet
 from simpleflow_lab.definitions.registries import FINGERPRINT
 from simpleflow_lab.retry import Retry
 from simpleflow_lab.runtime.authors_modules import is_authors, source_digest
-from simpleflow_lab.runtime.function_texts import text_of
+from simpleflow_lab.runtime.function_texts import paths_filled, text_of
 from simpleflow_lab.runtime.names_in_code import attributes_assigned, attributes_used, names_assigned, names_used
 from simpleflow_lab.workflow import Workflow
 
@@ -140,6 +140,29 @@ class DefinitionTracer:
     def _note_assigned(self, function: types.FunctionType) -> None:
         self._set_attributes |= attributes_assigned(function.__code__)
         self._set_globals |= {(id(function.__globals__), name) for name in names_assigned(function.__code__)}
+        for path in paths_filled(text_of(function.__code__, function.__globals__)):
+            self._note_filled(function, path)
+
+    def _note_filled(self, function: types.FunctionType, path: tuple[str, ...]) -> None:
+        """Note whose items a function changes: a container of the globals or of a module, or of a class."""
+        first, *rest = path
+        value: Any = ABSENT
+        if first in names_used(function.__code__):
+            names, name, value = self._found(function, first, rest)
+            if not rest and isinstance(value, _CONTAINERS):
+                self._set_globals.add((id(names), name))
+        if len(rest) == 1 and (isinstance(value, type) or first in _OWN):
+            self._set_attributes.add(rest[0])
+
+    def _found(self, function: types.FunctionType, name: str, path: list[str]) -> tuple[Mapping[str, Any], str, Any]:
+        """The value at this path of names, after the namespace that has it and its name there. The path is shortened by
+        the names that lead through the author's modules."""
+        names: Mapping[str, Any] = function.__globals__
+        value = names.get(name, ABSENT)
+        while path and isinstance(value, types.ModuleType) and is_authors(value.__name__, self._module):
+            names, name = vars(value), path.pop(0)
+            value = names.get(name, ABSENT)
+        return names, name, value
 
     def _whole(self) -> Any:
         if isinstance(self._definition, Activity):
@@ -239,26 +262,37 @@ class DefinitionTracer:
         if not is_authors(function.__module__, self._module):
             wrapped = function.__dict__.get("__wrapped__")  # by a library's decorator
             name = ["function", function.__module__, function.__qualname__]
-            return name if wrapped is None else ["wrapped", self._closure(function), self._value(wrapped)]
+            return name if wrapped is None else ["wrapped", self._closure(function, frozenset()), self._value(wrapped)]
         self._note_assigned(function)
         self.functions.append(FunctionParts.of(function))
+        text = text_of(function.__code__, function.__globals__)
+        filled = frozenset(path[0] for path in paths_filled(text) if len(path) == 1)
+        defaults, named = function.__defaults__, function.__kwdefaults__
+        if defaults and not filled.isdisjoint(function.__code__.co_varnames):
+            code = function.__code__
+            names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+            defaults = tuple(_kept_default(name in filled, value) for name, value in zip(names, defaults, strict=True))
+        if named:
+            named = {name: _kept_default(name in filled, value) for name, value in named.items()}
         return [
             "function",
-            text_of(function.__code__, function.__globals__),
-            self._value(function.__defaults__),
-            self._value(function.__kwdefaults__),
-            self._closure(function),
+            text,
+            self._value(defaults),
+            self._value(named),
+            self._closure(function, filled),
             self._globals(function),
             self._of_modules(function),
         ]
 
-    def _closure(self, function: types.FunctionType) -> Any:
+    def _closure(self, function: types.FunctionType, filled: frozenset[str]) -> Any:
         record = []
         assigned = names_assigned(function.__code__)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if name in assigned:  # `nonlocal`: it changes while tasks run
                 continue
             value = content_of(cell)
+            if name in filled and isinstance(value, _CONTAINERS):  # so do its items
+                continue
             self.cells.append((cell, kept_of(value)))
             record.append([name, ["absent"] if value is ABSENT else self._value(value)])
         return record
@@ -278,10 +312,7 @@ class DefinitionTracer:
         was loaded."""
         record = []
         for name, *path in attributes_used(function.__code__):
-            names, value = function.__globals__, function.__globals__.get(name, ABSENT)
-            while path and isinstance(value, types.ModuleType) and is_authors(value.__name__, self._module):
-                names, name = vars(value), path.pop(0)
-                value = names.get(name, ABSENT)
+            names, name, value = self._found(function, name, path)
             if (
                 names is not function.__globals__
                 and not isinstance(value, types.ModuleType)
@@ -346,11 +377,19 @@ _BUILTIN: Final = (
     *(types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType, types.MethodDescriptorType),
     *(types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType),
 )
+_CONTAINERS: Final = (list, dict, set)
+_OWN: Final = ("self", "cls", "")
+"""The names of a method's object or class in its text; empty for an expression, as `type(self)`."""
 _TRACED: Final = (
     *(Activity, Retry, type, types.ModuleType, types.FunctionType, types.MethodType, staticmethod, classmethod),
     *(property, functools.partial, *_BUILTIN),
 )
 """Types whose values are followed, or known by their name."""
+
+
+def _kept_default(is_filled: bool, value: Any) -> Any:
+    """The part of a parameter's default that counts: nothing of a container that the function itself fills."""
+    return ABSENT if is_filled and isinstance(value, _CONTAINERS) else value
 
 
 def _plain(value: Any) -> Any:

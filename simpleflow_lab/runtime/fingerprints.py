@@ -44,7 +44,7 @@ def fingerprint(definition: Activity | type[Workflow]) -> str:
 
     It is cached with the definition until a name or an attribute that it was made from gets another object, or a
     function other code, which is found out in microseconds. A list, dictionary or set among them counts with what it
-    held when it was first asked.
+    held when it was first asked; one whose items the code itself sets, as those of a cache, does not count.
     """
     while isinstance(definition, Activity) and definition.wraps and definition.wraps.executor == definition.executor:
         definition = definition.wraps

@@ -42,6 +42,41 @@ def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str
     return text
 
 
+@functools.lru_cache(maxsize=4096)
+def paths_filled(text: str) -> frozenset[tuple[str, ...]]:
+    """The names in a function's text whose items it sets or deletes, also by a method such as `append`: `("totals",)`
+    for `totals[key] = 1`, `("helpers", "seen")` for `helpers.seen.add(key)`. None of a text that is no program."""
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+        nodes = list(ast.walk(parsed(text)))
+        filled = [
+            each.value for each in nodes if isinstance(each, ast.Subscript) and not isinstance(each.ctx, ast.Load)
+        ]
+        called = [each.func for each in nodes if isinstance(each, ast.Call)]
+        filled += [each.value for each in called if isinstance(each, ast.Attribute) and each.attr in _FILLING]
+        return frozenset(path for each in filled if (path := _path(each)))
+    return frozenset()
+
+
+_FILLING: Final = frozenset(
+    {
+        *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "add", "discard", "update"),
+        *("difference_update", "intersection_update", "symmetric_difference_update", "setdefault", "popitem"),
+    }
+)
+"""Methods that change the items of a list, dictionary or set."""
+
+
+def _path(node: ast.expr) -> tuple[str, ...]:
+    """The names of an expression such as `helpers.seen`; the first is empty of one such as `type(self).seen`, and
+    other expressions have none."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute | ast.Subscript):  # `totals[day][key] = 1` changes `totals`, too
+        names, node = ([node.attr, *names] if isinstance(node, ast.Attribute) else []), node.value
+    if isinstance(node, ast.Name):
+        return (node.id, *names)
+    return ("", *names) if names else ()
+
+
 _texts: Final[weakref.WeakKeyDictionary[types.CodeType, dict[str, str]]] = weakref.WeakKeyDictionary()
 """The texts of functions that were found in their files, by the file: it may be edited while the functions are used."""
 

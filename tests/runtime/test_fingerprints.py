@@ -281,6 +281,56 @@ def test_what_it_assigns_while_it_runs_is_no_other_code(text):
     assert fingerprint(work) == before == fingerprint(defined(text))
 
 
+KEPT = """
+    CALLS, LATEST, FACTORS = {}, [], {"a": 2}
+
+    def of():
+        inner = set()
+
+        def note(x, seen=[], *, more={}):
+            inner.add(x)
+            seen.append(x)
+            more[x] = x
+            CALLS[x] = CALLS.get(x, 0) + 1
+            LATEST[:] = [x]
+            return FACTORS["a"] * x
+        return note
+
+    note = of()
+
+    class Tally:
+        totals, of_all = {}, {"x": []}
+
+        def add(self, x):
+            self.totals[x] = 1
+            type(self).of_all["x"].append(x)
+"""
+USES_KEPT = """
+    @activity.with_attributes(name="fp.work")
+    def work(x):
+        {0}Tally().add(x)
+        return {0}note(x)
+"""
+
+
+def test_what_its_code_puts_into_containers_is_no_other_code_where_it_ran_before(tmp_path, monkeypatch):
+    fresh = defined(KEPT + USES_KEPT.format(""))
+    used = defined(KEPT + USES_KEPT.format(""))
+    assert used(3) == 6
+    assert fingerprint(used) == fingerprint(fresh)
+    assert fingerprint(defined(KEPT.replace('"a": 2', '"a": 3') + USES_KEPT.format(""))) != fingerprint(fresh)
+
+    (tmp_path / "fp_kept.py").write_text(textwrap.dedent(KEPT))
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "import fp_kept\n" + textwrap.dedent(USES_KEPT.format("fp_kept."))
+    before = fingerprint(defined(text))
+    assert defined(text)(3) == 6
+    assert fingerprint(defined(text)) == before
+    sys.modules["fp_kept"].FACTORS = {"a": 3}
+    assert fingerprint(defined(text)) != before
+    del sys.modules["fp_kept"]
+
+
 def test_a_large_value_is_not_kept_alive():
     class Frame:
         pass
