@@ -1,7 +1,8 @@
 """The columns of our frames that a cell shows, those that people read most, each by its kind.
 
 A frame says in its `attrs` which of our tables it is. It is shown so while it has all of its table's columns and no
-others; one of which somebody chose columns, or to which somebody added one, is for pandas to show.
+others, with values of the kinds that it had; one of which somebody chose columns, to which somebody added one, or that
+holds something else now (`tasks.isna()`), is for pandas to show.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Look:
     """The titles of columns, where those are not their names."""
     cells: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     """The functions that make the values of a column shorter, or say them in words."""
+    inferred: Mapping[str, str] = field(default_factory=dict)
+    """What `pandas.api.types.infer_dtype` says of columns that `cells` makes texts of, where that is not `string`."""
     leaves_out_the_middle: bool = False
     """Of too many rows the first and the last are shown, not the first alone."""
 
@@ -97,6 +100,7 @@ LOOKS: Final[Mapping[str, Look]] = {
         others=frozenset({"kind", "name", "scheduled_event_id"}),
         titles={"on_path": "on the critical path"},
         cells={"on_path": _yes_or_no},
+        inferred={"on_path": "boolean"},
     ),
     TIME_SPENT_TABLE: Look(
         columns={"part": Kind.TEXT, "seconds": Kind.SECONDS, "percentage": Kind.PERCENTAGE}, titles=_TIME
@@ -110,6 +114,7 @@ LOOKS: Final[Mapping[str, Look]] = {
         },
         others=frozenset({"kind", "state", "entity"}),
         cells={"attributes": json_text},
+        inferred={"attributes": "mixed"},
         leaves_out_the_middle=True,
     ),
     DECISIONS_TABLE: Look(
@@ -144,6 +149,7 @@ LOOKS: Final[Mapping[str, Look]] = {
         },
         others=frozenset({"kind", "name", "waiting_a", "waiting_b"}),
         cells={"longer": _signed, "same_input": _yes_or_no, "same_result": _yes_or_no},
+        inferred={"longer": "floating", "same_input": "boolean", "same_result": "boolean"},
     ),
 }
 """By the key in a frame's `attrs` that says which table it is. `notebook.table_renderers` has those of tasks and of

@@ -41,25 +41,37 @@ from simpleflow_lab.views.workflow_listings import listing_of_tasks, shown_tasks
 class Table(pd.DataFrame):
     """A DataFrame that shows the columns that people read; what is made of it is a plain DataFrame."""
 
-    _metadata: Final = ["_shown", "_html"]
+    _metadata: Final = ["_shown", "_html", "_as_made"]
 
     def __init__(self, frame: pd.DataFrame, shown: Sequence[str], html_text: str) -> None:
         super().__init__(frame)  # type: ignore[call-arg]
         self.attrs = dict(frame.attrs)
         self._shown = list(shown)
         self._html = html_text
+        self._as_made = pd.DataFrame(frame).copy()
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
-    def __repr__(self) -> str:
+    def _plain(self) -> pd.DataFrame:
         frame = pd.DataFrame(self)
         frame.attrs = self.attrs
+        return frame
+
+    def __repr__(self) -> str:
+        frame = self._plain()
+        if not frame.equals(self._as_made):
+            return repr(frame)
         return repr(failed_rows_first(frame, limit=pd.get_option("display.max_rows"))[self._shown])
 
-    def _repr_html_(self) -> str:
-        return self._html
+    def _repr_html_(self) -> str | None:
+        """The HTML with which it was made, or that of a plain frame if it was changed in place since."""
+        frame = self._plain()
+        if frame.equals(self._as_made):
+            return self._html
+        of_pandas: str | None = frame._repr_html_()  # type: ignore[operator]
+        return own_html(frame) or of_pandas
 
 
 def table_of_listing(listing: Listing) -> Table:
@@ -71,13 +83,26 @@ def table_of_frame(frame: pd.DataFrame, look: Look) -> Table:
     """A frame as a table that shows these columns, by their kinds. Of tasks that are too many to be shown those that
     failed come first."""
     shown = {**look.columns, **{name: kind for name, kind in look.if_any.items() if _has_any(frame, name)}}
-    whole, frame = frame, failed_rows_first(frame, limit=html.MAX_ROWS)
+    limit = _row_limit(frame)
+    whole, frame = frame, failed_rows_first(frame, limit=limit)
     columns = [_shown_values(frame[name], look.cells.get(name)) for name in shown]
     listing = Listing(
         columns={look.titles.get(name, name.replace("_", " ")): kind for name, kind in shown.items()},
         rows=list(zip(*columns, strict=True)),
     )
-    return Table(whole, list(shown), listing_html(listing, ends=look.leaves_out_the_middle))
+    return Table(whole, list(shown), listing_html(listing, limit=limit, ends=look.leaves_out_the_middle))
+
+
+def _row_limit(frame: pd.DataFrame) -> int:
+    """The number of rows that are shown: ours, unless pandas is told another one."""
+    max_rows = pd.get_option("display.max_rows")
+    if max_rows is None:
+        return len(frame)
+    return html.MAX_ROWS if max_rows in (0, _PANDAS_MAX_ROWS) else int(max_rows)
+
+
+_PANDAS_MAX_ROWS: Final = 60
+"""The `display.max_rows` of pandas that nobody set."""
 
 
 def _has_any(frame: pd.DataFrame, name: str) -> bool:
@@ -224,16 +249,16 @@ def _table_of_tasks(rows: pd.DataFrame, whole: pd.DataFrame) -> Table:
 
 def own_html(frame: pd.DataFrame) -> str | None:
     """The HTML of a table of ours, or of some rows of one, with the columns that are read most; of tasks that are too
-    many to be shown with what failed first. `None` for any other frame, and for one that has a column of somebody
-    else's, which is to be seen."""
+    many to be shown with what failed first. `None` for any other frame, for one that has a column of somebody else's,
+    which is to be seen, and for one whose values are of other kinds, as those of `tasks.isna()`."""
     look = _look_of(frame)
-    if look is None:
+    if look is None or not _holds_its_values(frame, look):
         return None
     table = table_of_frame(frame, look)
     if len(table._shown) == len(frame.columns):
-        return table._repr_html_()
+        return table._html
     number = count(len(frame.columns), "column")
-    return f"{table._repr_html_()}{html.quiet(f'{len(table._shown)} of {number}; .columns names them')}"
+    return f"{table._html}{html.quiet(f'{len(table._shown)} of {number}; .columns names them')}"
 
 
 def _look_of(frame: pd.DataFrame) -> Look | None:
@@ -248,6 +273,25 @@ def _look_of(frame: pd.DataFrame) -> Look | None:
     if look is None or not look.of(names):
         return None
     return dataclasses.replace(look, columns={**ids, **look.columns})
+
+
+def _holds_its_values(frame: pd.DataFrame, look: Look) -> bool:
+    """Whether each column that is shown is there once, and holds values of its kind."""
+    kinds = {name: kind for name, kind in {**look.columns, **look.if_any}.items() if name in frame.columns}
+    return frame.columns.is_unique and all(
+        pd.api.types.infer_dtype(frame[name], skipna=True) in (look.inferred.get(name), *_INFERRED[kind], "empty")
+        and not (kind.is_number and frame[name].isin([math.inf, -math.inf]).any())
+        for name, kind in kinds.items()
+    )
+
+
+_INFERRED: Final = {
+    **dict.fromkeys((Kind.TEXT, Kind.STATE, Kind.JSON), ("string",)),
+    Kind.TIME: ("datetime64", "datetime"),
+    Kind.COUNT: ("integer",),
+    **dict.fromkeys((Kind.SECONDS, Kind.PERCENTAGE), ("floating", "integer", "mixed-integer-float")),
+}
+"""What `pandas.api.types.infer_dtype` says of a column of a kind."""
 
 
 def _rows_of(frame: pd.DataFrame, tasks: Iterable[Attempt]) -> pd.DataFrame:

@@ -63,13 +63,14 @@ class ListingView(Sequence[Item]):
         return listing_html(self.listing()) if self._items else html.quiet(self._nothing)
 
 
-def listing_html(listing: Listing, *, ends: bool = False) -> str:
-    """A listing as an HTML table. Of too many rows it has the first, with `ends` the first and the last."""
+def listing_html(listing: Listing, *, limit: int | None = None, ends: bool = False) -> str:
+    """A listing as an HTML table of at most `limit` rows, by default 50: the first, with `ends` the first and the
+    last."""
     from simpleflow_lab.views import html
 
     kinds = listing.columns.values()
     rows = ([_cell(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in listing.rows)
-    return html.table(listing.headers, rows, ends=ends)
+    return html.table(listing.headers, rows, limit=html.MAX_ROWS if limit is None else limit, ends=ends)
 
 
 def _cell(kind: Kind, value: Any) -> Any:

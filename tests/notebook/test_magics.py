@@ -587,7 +587,7 @@ IN_WORDS = re.compile(r'class="(?:sfl-state|sfl-number)">(?:\d[\d.]* (?:m?s|min)
 
 
 @pytest.mark.parametrize("name", [*TABLES, "unhandled_failures", "differences"])
-def test_every_table_of_ours_says_durations_in_words_and_stays_a_plain_frame(
+def test_every_table_of_ours_says_durations_without_one_value_and_stays_a_plain_frame(
     shell: InteractiveShell, name: str
 ) -> None:
     shown = shell.display_formatter.formatters["text/html"]
@@ -607,6 +607,59 @@ def test_every_table_of_ours_says_durations_in_words_and_stays_a_plain_frame(
         assert "<th>workflow id</th>" in shown(many_runs)
     without_one = frames[0].drop(columns=frames[0].columns[-1])
     assert ("sfl" in shown(without_one)) is (name == "unhandled_failures")  # which is a table of tasks then
+
+
+@pytest.mark.parametrize("name", ["tasks", *TABLES, "differences"])
+def test_a_table_of_ours_that_holds_other_values_now_is_shown_as_pandas_shows_it(
+    shell: InteractiveShell, name: str
+) -> None:
+    shown = shell.display_formatter.formatters["text/html"]
+    recorded = RecordedExecution(eventful())
+    frame = recorded.compare(recorded).tasks() if name == "differences" else getattr(recorded, name)()
+    assert "sfl" in shown(frame)
+
+    others = (frame.isna(), frame.astype(str), frame.describe(include="all"))
+    twice = pd.concat([frame, frame], axis=1)  # each column
+    without_one_value = frame.assign(
+        **{column: ["-", *frame[column][1:]] for column in frame.select_dtypes(("float", "datetimetz"))}
+    )
+    endless = frame.assign(**{column: float("inf") for column in frame.select_dtypes("float")})
+    changed = (
+        [*others, twice, without_one_value, endless]
+        if name != "point_events"
+        else [*others[:1], twice, without_one_value]
+    )
+    for each in changed:
+        assert shown(each) == each._repr_html_()
+
+
+def test_a_table_of_a_command_that_is_changed_in_place_shows_the_change(
+    shell: InteractiveShell, tmp_path: Path
+) -> None:
+    file = tmp_path / "many.json"
+    file.write_text(many(4, failed=1).to_json())
+    renamed, longer, sorted_, shorter = (magic(shell, f"workflow.tasks --file {file}") for _ in range(4))
+
+    renamed.columns = ["my own id", *renamed.columns[1:]]
+    assert "my own id" in renamed._repr_html_()
+    assert "my own id" in repr(renamed)
+    longer["mine"] = "of my own"
+    assert "of my own" in longer._repr_html_()
+    sorted_["id"] = sorted_["id"].tolist()[::-1]
+    assert sorted_._repr_html_().index("a-3") < sorted_._repr_html_().index("a-0")
+    del shorter["id"]
+    assert "a-0" not in repr(shorter)
+
+
+def test_as_many_rows_are_shown_as_pandas_is_told_to_show(shell: InteractiveShell) -> None:
+    shown = shell.display_formatter.formatters["text/html"]
+    recorded = RecordedExecution(many(80, failed=1))
+    for frame in (recorded.tasks(), recorded.events()):
+        left_out = len(frame) - 50
+        assert f"{left_out} more rows" in shown(frame)
+        for told, left in ((None, 0), (1_000, 0), (70, len(frame) - 70), (6, len(frame) - 6), (60, left_out)):
+            with pd.option_context("display.max_rows", told):
+                assert re.findall(r"(\d+) more rows", shown(frame)) == ([str(left)] if left else [])
 
 
 def test_of_a_table_in_the_order_of_time_the_first_and_the_last_rows_are_shown(shell: InteractiveShell) -> None:
