@@ -6,6 +6,7 @@ execution.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -26,8 +27,10 @@ RUNS: Final = ("Run ID", "run_id")
 def piped_executions(text: str, is_execution: Callable[[Words], bool]) -> list[Words]:
     """The executions that `text` names, in its order; none for a list that is empty.
 
-    `is_execution` says whether these words name one. Raises `UsageError` for a list without a column of ids.
+    `is_execution` says whether these words name one. Raises `UsageError` for a list without a column of ids, and for
+    one that is no CSV.
     """
+    text = text.removeprefix("\ufeff")  # a spreadsheet begins its CSV with the mark of UTF-8
     objects = _objects(text)
     if objects is not None and (objects or not is_execution((text.strip(),))):
         return [_words_of(each) for each in objects]
@@ -62,10 +65,22 @@ def _table(text: str) -> tuple[list[str], Iterator[list[str]]] | None:
     text = text.lstrip("\n")
     for delimiter in (",", "\t"):
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        titles = next(rows, [])
+        titles: list[str] = []
+        with contextlib.suppress(csv.Error):  # as of an id that begins with a quotation mark
+            titles = next(rows, [])
         if any(title in titles for title in IDS):
-            return titles, (row for row in rows if row)
+            return titles, _rows(rows)
     return None
+
+
+def _rows(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows that are not empty. Raises `UsageError` for what Python's `csv` does not read, as a very long field."""
+    try:
+        yield from (row for row in rows if row)
+    except csv.Error as error:
+        raise UsageError(
+            f"the list that came by the standard input can't be read ({error}): make it with --columns {IDS[1]}"
+        ) from None
 
 
 def _words_of(row: Mapping[str, Any]) -> Words:

@@ -19,6 +19,7 @@ import pytest
 
 from simpleflow_lab import Lab, Workflow, activity, open_history
 from simpleflow_lab.commands.command_table import MODULES, run, table
+from simpleflow_lab.commands.piped_executions import piped_executions
 from simpleflow_lab.commands.session import Session
 from simpleflow_lab.exceptions import UsageError
 from tests.examples_count import trials
@@ -618,6 +619,18 @@ def test_what_could_be_the_beginning_of_a_list_is_the_id_of_an_execution_that_is
         (workflow_id, "done"),
         ("night-3", "done"),
     ]
+
+
+def test_a_list_as_a_spreadsheet_saves_it_and_one_with_a_very_long_field(simpleflow: Command, store: Path) -> None:
+    saved = simpleflow(
+        "--format", "json", "workflow.terminate", "-", input="\ufeffWorkflow ID,Status\r\nnight-3,OPEN\r\n"
+    )
+    assert [(row["workflow_id"], row["request"]) for row in json.loads(saved.out)] == [("night-3", "done")]
+    long = simpleflow("workflow.terminate", "-", input=f"Workflow ID,Input\nnight-3,{'x' * 200_000}\n")
+    assert (long.code, long.err.count("\n")) == (2, 1)
+    assert "--columns workflow_id" in long.err
+    ids = "\n".join(['"a', *["night-3"] * 20_000])  # no table, whatever its first line begins with
+    assert len(piped_executions(ids, lambda _: False)) == 20_001
 
 
 @pytest.mark.parametrize("text", ["[", "[night-3", '["night-3"]', "{", "[" * 100_000])
