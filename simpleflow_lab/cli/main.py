@@ -32,11 +32,25 @@ class _ShellSession(Session):
     """The session of a command. Python looks for garbage as soon as there is work, and not while modules are imported:
     nothing becomes garbage by that, and looking takes a sixth of the time of a short command."""
 
+    directory: str | None = None
+    """The directory where the command was typed: a module may change to another when it is imported."""
+
+    @property
+    def address(self) -> str:
+        """See `Session`."""
+        return self._as_typed(super().address)
+
     def open_anew(self, address: str, *, domain: str | None, new: bool, clock: str | None = None) -> Lab:
         """See `Session`."""
-        lab = super().open_anew(address, domain=domain, new=new, clock=clock)
+        lab = super().open_anew(self._as_typed(address), domain=domain, new=new, clock=clock)
         _look_for_garbage()
         return lab
+
+    def _as_typed(self, address: str) -> str:
+        """The address of the store that this one named in the directory where the command was typed."""
+        if self.directory in (None, os.getcwd()) or address.startswith(("aws:", "~", ":")):
+            return address
+        return os.path.join(str(self.directory), address)
 
 
 def _look_for_garbage() -> None:
@@ -91,6 +105,7 @@ def _with_session(words: list[str]) -> int:
     try:
         standard_streams.prepare()
         prepare()
+        session.directory = os.getcwd()
         return _run(words, session)
     except KeyboardInterrupt:
         report(_interrupted(session))

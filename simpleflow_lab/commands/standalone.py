@@ -116,12 +116,14 @@ def standalone(
     if "." not in workflow:
         raise UsageError(f"{workflow!r} is no workflow that a process can import: name it as module.Class")
     repairs = Repair.typed(repair, force_activities, has_input=bool(given) or file is not None)
+    here = os.getcwd()
     definition = workflow_named(workflow)
     names = modules_of(session, [*modules, definition.__module__])
     for name in names:  # before a store is made for them
         import_module(name)
     for name in (*options["pre"], *options["post"]):
         function_named(name)
+    os.chdir(here)  # its processes import the modules from where the command was typed, whatever these change to
     args, kwargs = typed_arguments(session, definition, given, file)
     if repairs is None:
         check_input(definition, args, kwargs)

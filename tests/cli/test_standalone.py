@@ -125,3 +125,21 @@ def test_one_task_is_run_by_one_process_which_ends(start: Start, lab: Lab) -> No
     gets = start(*once, "--poll-data", base64.b64encode(json.dumps(task).encode()).decode())
     assert gets.wait() == 0
     assert sorted(execution.result(LONG)) == sorted([polls.pid, gets.pid])
+
+
+@pytest.mark.parametrize("words", [("standalone", "moving.Right", "-W", "1"), ("workflow.start", "moving.Right")])
+def test_its_store_and_its_modules_are_found_from_where_it_was_typed_though_a_module_changes_the_directory(
+    start: Start, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "moving.py").write_text(
+        f"import os\nfrom simpleflow_lab import Workflow, activity\nos.chdir({str(elsewhere)!r})\n"
+        "@activity.with_attributes(name='moving.seven', version='1')\ndef seven(): return 7\n"
+        "class Right(Workflow):\n    name, version, task_list = 'moving', '1', 'moving'\n"
+        "    def run(self): return self.submit(seven).result\n"
+    )
+    command = start("--store", "typed.sqlite", *words)
+    assert (command.wait(), command.out) == (0, "7\n"), command.said
+    assert (tmp_path / "typed.sqlite").exists()
+    assert list(elsewhere.iterdir()) == []
