@@ -176,7 +176,12 @@ class SimpleflowMagics(Magics):
             imported_from = [] if module is None else ["--import-from", module.exported.file.stem]
             words = ["workflow.to_test", *words[1:], *imported_from]
         match words:
-            case [] | ["help"] | ["help", "connect" | "export" | "live"]:
+            case (
+                []
+                | ["help"]
+                | ["help", "connect" | "export" | "live"]
+                | ["connect" | "export" | "live", "--help" | "-h"]
+            ):
                 found: Any = Commands(commands())
             case ["export", path]:
                 found = export(path, self._cells_that_were_run(), self.shell.user_ns)

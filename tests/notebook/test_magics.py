@@ -250,6 +250,8 @@ def test_help_is_a_table_of_commands(shell: InteractiveShell) -> None:
         assert "<code>%simpleflow connect</code>" in magic(shell, line)._repr_html_()
     assert "--workflow-id" in repr(magic(shell, "help workflow.start"))
     assert "--workflow-id" in repr(magic(shell, "workflow.start --help"))
+    for line in ("connect --help", "export --help", "live -h"):  # commands that only a notebook has
+        assert "%simpleflow workflow.start" in repr(magic(shell, line))
 
 
 def test_info_and_version(shell: InteractiveShell) -> None:
