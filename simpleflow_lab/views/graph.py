@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,11 +32,13 @@ from simpleflow_lab.views.summary import execution_summary
 from simpleflow_lab.views.task_labels import task_label
 
 MAX_ROWS: Final = 200
-"""More rows than this are not drawn: then all tasks of a name share one."""
+"""With more rows than this all tasks of a name share one, and if there are still more, all timers and all signals."""
 MAX_EDGES: Final = 2_000
 """More lines than this are not drawn."""
 _ROW: Final = 26
 """Pixels of a row."""
+_NAMES: Final = 5
+"""Names of signals of one row that a hover box shows."""
 _PATH_COLOUR: Final = "#c2408f"
 
 
@@ -56,6 +58,8 @@ class Node:
     depth: int
     """Number of rows before it, on the longest way."""
     attempts: list[Attempt] = field(default_factory=list)
+    signals: set[str] = field(default_factory=set)
+    """The names of the signals, if it is a row of those."""
     before: dict[int, bool] = field(default_factory=dict)
     """The numbers of the rows that it depends on, and whether that is only likely."""
 
@@ -82,10 +86,16 @@ def nodes_of(
     """The rows of the graph, each below those that it depends on. `opened` are names whose tasks have a row each."""
     known = dependencies or dependencies_of(folded)
     nodes = _nodes(folded, known, opened, by_name=False)
-    return nodes if len(nodes) <= MAX_ROWS else _nodes(folded, known, (), by_name=True)
+    if len(nodes) > MAX_ROWS:
+        nodes = _nodes(folded, known, (), by_name=True)
+    if len(nodes) > MAX_ROWS:
+        nodes = _nodes(folded, known, (), by_name=True, by_kind=(TIMER, SIGNAL))
+    return nodes
 
 
-def _nodes(folded: FoldedHistory, known: Dependencies, opened: Collection[str], *, by_name: bool) -> list[Node]:
+def _nodes(
+    folded: FoldedHistory, known: Dependencies, opened: Collection[str], *, by_name: bool, by_kind: Sequence[str] = ()
+) -> list[Node]:
     nodes: dict[Any, Node] = {}
     rows: list[Node] = []
     of_attempt: dict[int, Node] = {}
@@ -94,14 +104,16 @@ def _nodes(folded: FoldedHistory, known: Dependencies, opened: Collection[str], 
         if is_own_timer(attempt):
             continue
         own = attempt.scheduled_event_id
-        name = attempt.id if attempt.kind == TIMER else attempt.name
+        name = attempt.kind if attempt.kind in by_kind else attempt.id if attempt.kind == TIMER else attempt.name
         before = {
             of_attempt[each].number: own in known.likely for each in known.before.get(own, ()) if each in of_attempt
         }
         node = of_id.get((attempt.kind, attempt.id))  # a later attempt of a task stands with the first
         signal = known.signals.get(own)
         if signal is not None and node is None:
-            before = {_signal_row(signal, before, nodes, rows, by_name=by_name).number: True}
+            together = (SIGNAL,) if SIGNAL in by_kind else (SIGNAL, signal)
+            own_key = together if by_name else (*together, frozenset(before))
+            before = {_signal_row(own_key, signal, before, nodes, rows).number: True}
         if node is None:
             key = (attempt.kind, name) if by_name else (attempt.kind, name, frozenset(before))
             if name in opened or attempt.id in opened:
@@ -119,13 +131,15 @@ def _nodes(folded: FoldedHistory, known: Dependencies, opened: Collection[str], 
     return rows
 
 
-def _signal_row(name: str, before: dict[int, bool], nodes: dict[Any, Node], rows: list[Node], *, by_name: bool) -> Node:
-    """The row of a signal for which the code waited after what these rows are."""
-    key = (SIGNAL, name) if by_name else (SIGNAL, name, frozenset(before))
+def _signal_row(
+    key: tuple[Any, ...], name: str, before: dict[int, bool], nodes: dict[Any, Node], rows: list[Node]
+) -> Node:
+    """The row of this key, of a signal for which the code waited after what these rows are."""
     if key not in nodes:
         depth = max((rows[number].depth for number in before), default=-1) + 1
         nodes[key] = Node(len(nodes), SIGNAL, name, depth, before=dict.fromkeys(before, True))
         rows.append(nodes[key])
+    nodes[key].signals.add(name)
     return nodes[key]
 
 
@@ -192,7 +206,7 @@ def _edges(nodes: list[Node], on_path: Collection[int | str]) -> Iterator[go.Sca
 
 def _is_on(node: Node, path: Collection[int | str]) -> bool:
     if node.kind == SIGNAL:
-        return node.name in path
+        return not node.signals.isdisjoint(path)
     return any(each.scheduled_event_id in path for each in node.attempts)
 
 
@@ -245,6 +259,8 @@ def _points(nodes: list[Node], on_path: Collection[int | str]) -> Iterator[go.Sc
 
 
 def _label(node: Node) -> Html:
+    if len(node.signals) > 1:
+        return Html(" <b>signals × {}</b>").format(f"{len(node.signals):,}")
     if node.kind == SIGNAL:
         return Html(" signal {}").format(shortened(node.name, 36))
     if node.tasks() == 1:
@@ -253,14 +269,16 @@ def _label(node: Node) -> Html:
         again = f" in {len(node.attempts)} attempts" if len(node.attempts) > 1 else ""
         return Html(" {}{}").format(f"{kind_sign(node.kind)}{label}", again)
     states = ", ".join(f"{number:,} {style_of(state).word}" for state, number in node.states().most_common(3))
+    sign = "" if node.name == node.kind else kind_sign(node.kind)
     return Html(" <b>{} × {}</b>: {}").format(
-        f"{kind_sign(node.kind)}{shortened(node.name.rsplit('.', 1)[-1], 36)}", f"{node.tasks():,}", states
+        f"{sign}{shortened(node.name.rsplit('.', 1)[-1], 36)}", f"{node.tasks():,}", states
     )
 
 
 def _hover(node: Node, on_path: Collection[int | str]) -> Html:
     running = [attempt.running for attempt in node.attempts if attempt.running is not None]
-    lines: list[str] = [bold(node.name)] + ([POINT_EVENT_STYLES[SIGNAL].word] if node.kind == SIGNAL else [])
+    name = node.name if len(node.signals) <= 1 else ", ".join(sorted(node.signals)[:_NAMES])
+    lines: list[str] = [bold(name)] + ([POINT_EVENT_STYLES[SIGNAL].word] if node.kind == SIGNAL else [])
     if node.tasks() == 1:
         lines.append(shortened(node.attempts[0].id))
     lines += [f"{number:,} {style_of(state).word}" for state, number in node.states().most_common()]

@@ -230,7 +230,8 @@ def test_a_signal_stands_between_what_ended_before_the_wait_for_it_and_what_was_
         ("activity", "graph.total", 3, {2: True}),
     ]
     names = [trace.name for trace in execution.graph().data]
-    assert names == ["critical path, likely", "completed", "signal received", "timer fired"]
+    assert names[-3:] == ["completed", "signal received", "timer fired"]
+    assert set(names[:-3]) <= {"critical path, likely", "depends on, likely"}  # by which of them took some time
     assert "signal approve" in execution.graph().to_svg()
     fetched = {each.scheduled_event_id for each in folded.tasks if each.name == "graph.fetch"}
     assert fetched & execution.lineage(folded.tasks[-1].scheduled_event_id).all_needed
@@ -243,6 +244,53 @@ def test_a_signal_that_nothing_came_before_begins_the_graph() -> None:
     story.start(story.schedule("a-1", "pkg.a"))
     signal, task = nodes_of(fold_history(story.history()))
     assert (signal.name, signal.before, task.before) == ("go", {}, {0: True})
+
+
+def test_a_signal_for_which_was_waited_is_on_the_critical_path() -> None:
+    story = Story("waited")
+    story.decide()
+    first = story.at(1).schedule("a-1", "pkg.a")
+    story.start(first)
+    story.at(3).complete(first)
+    story.decide(context=json.dumps({"waiting_signals": ["go"]}))
+    story.at(6).add("WorkflowExecutionSignaled", signalName="go")
+    story.decide(context="{}")
+    second = story.schedule("a-2", "pkg.b")
+    story.start(second)
+    story.at(9).complete(second)
+    story.decide()
+    story.end("Completed")
+    folded = fold_history(story.history())
+
+    assert [(node.kind, node.name) for node in nodes_of(folded)] == [
+        ("activity", "pkg.a"),
+        ("signal", "go"),
+        ("activity", "pkg.b"),
+    ]
+    assert [trace.name for trace in graph(folded).data] == ["critical path, likely", "completed", "signal received"]
+
+
+def test_too_many_timers_and_signals_of_different_names_share_a_row_of_each_kind() -> None:
+    story = Story("many")
+    for number in range(MAX_ROWS):
+        story.decide()
+        story.add("WorkflowExecutionSignaled", signalName=f"go <b>{number}")
+        story.decide()
+        task = story.schedule(f"a-{number}", "pkg.a")
+        story.start(task)
+        story.complete(task)
+        timer = {"timerId": f"t-{number}", "startToFireTimeout": "9"}
+        story.add("TimerStarted", **timer, decisionTaskCompletedEventId=story.decided)
+    folded = fold_history(story.history())
+
+    signals, *tasks = nodes_of(folded)
+
+    assert [(node.kind, node.tasks()) for node in tasks] == [("activity", MAX_ROWS), ("timer", MAX_ROWS)]
+    assert (signals.kind, len(signals.signals), tasks[0].before) == ("signal", MAX_ROWS, {0: True})
+    shown = graph(folded).to_json()
+    for label in (f"signals × {MAX_ROWS}", f"<b>timer × {MAX_ROWS}"):
+        assert json.dumps(label)[1:-1].replace("<", r"\u003c").replace(">", r"\u003e") in shown
+    graph(folded).to_svg()
 
 
 def test_tasks_that_too_many_open_ones_held_back_are_one_row_with_those_before_them() -> None:
