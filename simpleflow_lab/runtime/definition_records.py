@@ -109,6 +109,8 @@ class DefinitionTracer:
         self._seen: dict[int, int] = {}
         """By `id`: the number of a function, class or container that is in the record already."""
         self._alive: list[object] = []  # so that no id is used twice
+        self._texts: dict[types.FunctionType, str] = {}
+        """The texts of functions, which are looked for once."""
         self._depth = 0
         self._set_globals: set[tuple[int, str]] = set()
         """The names that the code assigns in globals, which are given by their `id`."""
@@ -126,6 +128,7 @@ class DefinitionTracer:
             return record
         again = DefinitionTracer(self._definition)
         again._state = self._set_globals, self._set_attributes
+        again._texts = self._texts
         record = again._whole()
         self.used, self.cells, self.functions = again.used, again.cells, again.functions
         return record
@@ -140,8 +143,14 @@ class DefinitionTracer:
     def _note_assigned(self, function: types.FunctionType) -> None:
         self._set_attributes |= attributes_assigned(function.__code__)
         self._set_globals |= {(id(function.__globals__), name) for name in names_assigned(function.__code__)}
-        for path in paths_filled(text_of(function.__code__, function.__globals__)):
+        for path in paths_filled(self._text(function)):
             self._note_filled(function, path)
+
+    def _text(self, function: types.FunctionType) -> str:
+        text = self._texts.get(function)
+        if text is None:
+            text = self._texts[function] = text_of(function.__code__, function.__globals__)
+        return text
 
     def _note_filled(self, function: types.FunctionType, path: tuple[str, ...]) -> None:
         """Note whose items a function changes: a container of the globals or of a module, or of a class."""
@@ -265,7 +274,7 @@ class DefinitionTracer:
             return name if wrapped is None else ["wrapped", self._closure(function, frozenset()), self._value(wrapped)]
         self._note_assigned(function)
         self.functions.append(FunctionParts.of(function))
-        text = text_of(function.__code__, function.__globals__)
+        text = self._text(function)
         filled = frozenset(path[0] for path in paths_filled(text) if len(path) == 1)
         defaults, named = function.__defaults__, function.__kwdefaults__
         if defaults and not filled.isdisjoint(function.__code__.co_varnames):
