@@ -46,7 +46,7 @@ def text_of(code: types.CodeType, names: Mapping[str, Any] | None = None) -> str
 def paths_filled(text: str) -> frozenset[tuple[str, ...]]:
     """The names in a function's text whose items it sets or deletes, also by a method such as `append`: `("totals",)`
     for `totals[key] = 1`, `("helpers", "seen")` for `helpers.seen.add(key)`. None of a text that is no program."""
-    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
         nodes = list(ast.walk(parsed(text)))
         filled = [
             each.value for each in nodes if isinstance(each, ast.Subscript) and not isinstance(each.ctx, ast.Load)
