@@ -215,11 +215,20 @@ def failed_rows_first(table: pd.DataFrame, *, limit: int | None) -> pd.DataFrame
     """
     if table.attrs.get(OURS) != TASKS_TABLE or not {"kind", "state", "retried"} <= set(table.columns):
         return table
-    if limit is None or len(table) <= limit or not table.index.is_monotonic_increasing:
+    if limit is None or len(table) <= limit or not _is_in_order_of_scheduling(table):
         return table
     failed = table["state"].isin(sorted(FAILURES)) & ~table["retried"].astype(bool)
     failed &= ~((table["kind"] == TIMER) & (table["state"] == "canceled"))
     return pd.concat([table[failed], table[~failed]])
+
+
+def _is_in_order_of_scheduling(table: pd.DataFrame) -> bool:
+    """Whether the tasks of each execution are in that order; an index that was made anew does not say it."""
+    if not table.index.is_monotonic_increasing or "scheduled_event_id" not in table.columns:
+        return bool(table.index.is_monotonic_increasing)
+    ids = [name for name in ("workflow_id", "workflow_run_id") if name in table.columns]
+    tasks = table.groupby(ids, sort=False, dropna=False) if ids else table.groupby(lambda _: 0)
+    return bool(tasks["scheduled_event_id"].is_monotonic_increasing.all())
 
 
 def unhandled_failures(history: History | FoldedHistory, below: Sequence[tuple[str, Attempt]] = ()) -> pd.DataFrame:

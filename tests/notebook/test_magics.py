@@ -553,6 +553,13 @@ def test_a_long_table_of_tasks_shows_what_failed_first_and_stays_a_plain_frame(
     assert "and 150 more rows" in shown(frame)
     assert "✗ failed" not in shown(frame.head(60))
     assert ">a-199</td>" in shown(frame.tail(3))
+    backwards = {"by": "scheduled_event_id", "ascending": False}
+    several = pd.concat([frame.assign(workflow_id=each, workflow_run_id="a-run") for each in ("one", "two")])
+    for sorted_ in (frame.sort_values(**backwards), frame.sort_values(**backwards, ignore_index=True)):
+        assert "✗ failed" not in shown(sorted_)
+    several = pd.concat([several[["workflow_id", "workflow_run_id"]], several[list(frame.columns)]], axis=1)
+    assert "✗ failed" in shown(several.reset_index(drop=True))
+    assert "✗ failed" not in shown(several.sort_values(**backwards, ignore_index=True))
     assert shown(pd.DataFrame({"a": range(99)})) == pd.DataFrame({"a": range(99)})._repr_html_()
     table = magic(shell, f"workflow.tasks --file {file}")
     assert table["id"].tolist() == frame["id"].tolist()
