@@ -129,7 +129,10 @@ class _Comparison:
             return False
         if not _share_a_namespace(new, old) and not (same_text and self._uses_the_same(new, old)):
             return False
-        if not self._are_same(_first_closure(new), _first_closure(old)):
+        closed = _first_closure(new), _first_closure(old)
+        if new.__code__ is not old.__code__:  # compiled once more, as a factory's cell that is run again
+            closed = _without_states(*closed)
+        if not self._are_same(*closed):
             return False
         # An edited text may have other defaults; the same text has them from a loop or a factory.
         if not same_text or _is_run_again(new, [new.__code__], [old.__code__]):
@@ -239,6 +242,23 @@ def _first_closure(function: types.FunctionType) -> list[Any]:
     first = _first_closures.get(function, {})
     names = function.__code__.co_freevars
     return [first.get(name, value) for name, value in zip(names, _closure(function), strict=True)]
+
+
+def _without_states(new: list[Any], old: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The values of two closures without those that can't be compared, as locks, and lists that code fills: where both
+    are of one type."""
+    if len(new) != len(old):
+        return new, old
+    pairs = zip(new, old, strict=True)
+    kept = [pair for pair in pairs if type(pair[0]) is not type(pair[1]) or not _is_state(pair[0])]
+    return [each for each, _ in kept], [each for _, each in kept]
+
+
+def _is_state(value: object) -> bool:
+    """Whether a value is none of those that a comparison tells apart."""
+    known = (type, types.FunctionType, tuple, frozenset, functools.partial, staticmethod, classmethod, property)
+    is_compared = isinstance(value, (*_PLAIN, *known))
+    return not is_compared and inspect.getattr_static(value, "__wrapped__", None) is None
 
 
 def _defaults(function: types.FunctionType) -> list[Any]:

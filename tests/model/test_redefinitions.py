@@ -265,6 +265,22 @@ def test_a_variable_that_closures_have_counted_on_makes_no_other_definition():
     assert not any(is_made_again(*pair) for pair in zip(codes_of("third"), codes_of("first"), strict=True))
 
 
+def test_lists_and_locks_that_closures_have_make_no_other_definition_when_the_cell_of_the_factory_runs_again():
+    text = (
+        "from threading import Lock\n"
+        "def of(n):\n  seen, lock = [n], Lock()\n"
+        "  @activity.with_attributes(name='re.kept')\n"
+        "  def kept(x):\n    with lock:\n      seen.append(x)\n    return seen\n"
+        "  return kept\n"
+    )
+    names = {"__name__": "__main__"}
+    assert warnings_of(f"{text}kept = of(0)", names) == []
+    assert names["kept"].callable(1) == [0, 1]
+    assert warnings_of(f"{text}kept = of(0)", names) == []
+    fewer = text.replace("with lock:", "if x:")
+    assert warnings_of(f"{fewer}first = of(0)\nsecond = of(1)", names) != []  # one cell makes both
+
+
 @pytest.mark.parametrize(
     "made",
     [
