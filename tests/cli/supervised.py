@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from simpleflow_lab import Lab
-from tests.processes import kill
+from tests.processes import is_alive, kill
 from tests.waiting import until
 
 LONG = 200
@@ -48,8 +48,9 @@ class Command:
         return Path(self._stderr.name).read_text()
 
     def children(self) -> list[psutil.Process]:
-        """The processes that it supervises now."""
+        """The processes that it supervises now, but for those that have ended and that it has not noticed yet."""
         found = psutil.Process(self.pid).children() if self.process.poll() is None else []
+        found = [each for each in found if is_alive(each.pid)]
         self._known.update(found)
         return found
 
@@ -95,7 +96,7 @@ def starting(folder: Path, environment: Mapping[str, str] | None = None) -> Iter
 
 def running(folder: Path, works: Command) -> Iterator[tuple[int, int]]:
     """The numbers and processes of activities that run and were not killed yet."""
-    alive = {each.pid for each in works.children() if each.is_running()}
+    alive = {each.pid for each in works.children()}
     for path in folder.glob("began-*"):
         _, number, pid = path.name.split("-")
         if int(pid) in alive and not (folder / f"killed-{number}").exists():

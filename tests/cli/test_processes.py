@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_is_started_again_and_what_it_had_is_done(
     survivors = [execution.result(LONG) for execution in executions]  # though the activity has no retries
     states = [state for execution in executions for state in last_states(execution)]
     assert sorted(states) == ["completed"] * 2 + ["lost"] * kills
-    assert works.said.count("was killed by SIGKILL; it starts again in") == kills
+    until(lambda: works.said.count("was killed by SIGKILL; it starts again in") == kills)
     assert set(survivors) <= {each.pid for each in works.children()}
     assert works.stop() == 0
 
@@ -124,7 +124,7 @@ def test_f3_killed_workers_and_deciders_lose_nothing_and_run_nothing_again_that_
             until(decides.children)[0].kill()
     assert execution.result(20 * LONG) == list(range(kills))
     assert sorted(last_states(execution)) == ["completed"] * kills + ["lost"] * kills
-    assert works.said.count("was killed by SIGKILL; it starts again in") == kills
+    until(lambda: works.said.count("was killed by SIGKILL; it starts again in") == kills)
     assert (works.stop(), decides.stop()) == (0, 0)
 
 
@@ -335,7 +335,7 @@ def test_a_supervisor_without_a_place_for_its_status_waits_without_work(start: S
     (tmp_path / "state").write_text("a file where the folder would be")
     works = start("worker.start", "-N", "1", *MODULE)
     polling(lab, 1)
-    until(lambda: "worker.list shows what they do" in works.said)
+    until(lambda: "worker.list shows what they do" in works.said and "other processes can't see these" in works.said)
 
     def used_in_two_seconds() -> float:
         before = sum(psutil.Process(works.pid).cpu_times()[:2])
@@ -366,7 +366,7 @@ def test_a_process_that_somebody_else_tells_to_end_is_started_again(start: Start
     before.terminate()
     until(lambda: [each.pid for each in works.children()] not in ([], [before.pid]))
     polling(lab, 1)
-    assert "ended with exit code 0; it starts again in 0.5 s" in works.said
+    until(lambda: "ended with exit code 0; it starts again in 0.5 s" in works.said)
 
 
 WITHOUT_A_BEGINNING = {

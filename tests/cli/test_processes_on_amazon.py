@@ -112,9 +112,11 @@ def test_f3_activities_whose_processes_are_killed_run_again_after_their_heartbea
         events = Counter(event.type for event in execution.history())
         assert events["ActivityTaskCompleted"] == kills
         timed_out = [event.attributes for event in execution.history() if event.type == "ActivityTaskTimedOut"]
-        assert [attributes["timeoutType"] for attributes in timed_out] == ["HEARTBEAT"] * kills
-        assert events["ActivityTaskScheduled"] == 2 * kills
-        assert works.said.count("was killed by SIGKILL; it starts again in") == kills
+        # More than that if a busy machine stops a worker for as long as a heartbeat takes.
+        assert len(timed_out) >= kills
+        assert {attributes["timeoutType"] for attributes in timed_out} == {"HEARTBEAT"}
+        assert events["ActivityTaskScheduled"] == kills + len(timed_out)
+        until(lambda: works.said.count("was killed by SIGKILL; it starts again in") == kills)
 
 
 @pytest.mark.trial
