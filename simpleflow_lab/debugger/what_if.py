@@ -6,7 +6,7 @@ The workflow's code is run by the real replay in a simulation (`runtime.simulati
 as it took and ends as it ended, each decision too, and signals come when they came. With nothing changed it takes as
 long as it took.
 
-Rule: nothing of it is guessed where the history says it. What it does not say, because other tasks are asked for than
+Rule: nothing of it is guessed where the history says it. What it does not say, because other tasks are submitted than
 were recorded, is taken from tasks of the same type, and said.
 """
 
@@ -172,7 +172,7 @@ def _lines(
             lines.append(ExplanationLine.of("assumed", f"{words}: {first_few(dict.fromkeys(ids))}"))
     changed = _with_other_input(recorded, simulated)
     if changed:
-        text = f"asked for with another input than was recorded, and taken as they were: {first_few(changed)}"
+        text = f"submitted with another input than was recorded, and taken as they were: {first_few(changed)}"
         lines.append(ExplanationLine.of("assumed", text))
     return lines
 
@@ -189,7 +189,7 @@ def _matters(check: RecordedCheck, history: History, *, ids_are_known: bool) -> 
 
 
 def _differing(check: RecordedCheck) -> str:
-    """That the code asks for something else also where the world outside does the same, and from where on."""
+    """The line that says from where on the code makes other commands, though what it waits for is as recorded."""
     if check.decision is None or (check.recorded is None and check.now is None):
         return f"the code here can't replay what was recorded: {check.error}"
     return (

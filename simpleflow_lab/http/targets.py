@@ -60,6 +60,18 @@ POLL_HEADER: Final = "X-Simpleflow-Lab-Poll"
 """The header with the number of a poll among those of its client: an integer."""
 
 
+class _Kind(NamedTuple):
+    """A kind of values that a member may have."""
+
+    types: tuple[type, ...]
+    holds: Callable[[Any], bool] | None = None
+    """Whether a value of these types is one; `None` if each is."""
+
+    def has(self, value: Any) -> bool:
+        """Whether a value is one of this kind."""
+        return type(value) in self.types and (self.holds is None or self.holds(value))
+
+
 class OwnOperation(NamedTuple):
     """An operation of our own: a method of `WatchableService` over HTTP."""
 
@@ -67,8 +79,8 @@ class OwnOperation(NamedTuple):
     """The header `X-Amz-Target`."""
     method: str
     """The method."""
-    members: Mapping[str, tuple[str, tuple[type, ...]]]
-    """The members of the request: by name, the argument of the method and the types that it may have."""
+    members: Mapping[str, tuple[str, _Kind]]
+    """The members of the request: by name, the argument of the method and the kind of its values."""
     optional: frozenset[str] = frozenset()
     """The members that may be absent."""
     result: str | None = None
@@ -80,14 +92,13 @@ class OwnOperation(NamedTuple):
         if unknown:
             raise ValidationException(f"{self.target} has no member {unknown[0]!r}")
         arguments = {}
-        for member, (argument, types) in self.members.items():
+        for member, (argument, kind) in self.members.items():
             if member not in request:
                 if member not in self.optional:
                     raise ValidationException(f"{self.target} needs {', '.join(self.members)}")
                 continue
             value = request[member]
-            holds = _HOLDS.get(types)
-            if type(value) not in types or (holds is not None and not holds(value)):
+            if not kind.has(value):
                 raise ValidationException(f"{self.target}: the value of {member!r} is not one that it may have")
             arguments[argument] = value
         return arguments
@@ -97,28 +108,6 @@ class OwnOperation(NamedTuple):
         return {member: arguments[argument] for member, (argument, _) in self.members.items() if argument in arguments}
 
 
-class _Execution(dict[str, Any]):
-    """Stands in the table for a structure WorkflowExecution."""
-
-
-class _Instance(str):
-    """Stands in the table for the id of a process's session, which the store keeps as it is."""
-
-
-class _Texts(list[str]):
-    """Stands in the table for a list of texts."""
-
-
-class _Number(float):
-    """Stands in the table for a number, which JSON may give as infinite, and of any size."""
-
-
-_EXECUTION: Final[tuple[type, ...]] = (dict, _Execution)
-_INSTANCE: Final[tuple[type, ...]] = (str, _Instance)
-_SECONDS: Final[tuple[type, ...]] = (int, float, _Number)
-_COUNT: Final[tuple[type, ...]] = (int, _Number)
-_TEXT: Final[tuple[type, ...]] = (str,)
-_TEXTS: Final[tuple[type, ...]] = (list, _Texts)
 _GREATEST: Final = 1 << 53
 """A number that no count and no time in seconds reaches."""
 
@@ -135,14 +124,17 @@ def _is_moderate(value: float) -> bool:
     return -_GREATEST < value < _GREATEST
 
 
-_HOLDS: Final[Mapping[tuple[type, ...], Callable[[Any], bool]]] = {
-    _EXECUTION: _is_execution,
-    _INSTANCE: str.isascii,
-    _TEXTS: _are_texts,
-    _SECONDS: _is_moderate,
-    _COUNT: _is_moderate,
-}
-"""What holds for the values of some types, beside their type."""
+_EXECUTION: Final = _Kind((dict,), _is_execution)
+"""A structure WorkflowExecution."""
+_INSTANCE: Final = _Kind((str,), str.isascii)
+"""The id of a process's session, which the store keeps as it is."""
+_SECONDS: Final = _Kind((int, float), _is_moderate)
+_COUNT: Final = _Kind((int,), _is_moderate)
+_TEXT: Final = _Kind((str,))
+_TEXTS: Final = _Kind((list,), _are_texts)
+_LIST: Final = _Kind((list,))
+_STRUCTURE: Final = _Kind((dict,))
+_FLAG: Final = _Kind((bool,))
 
 
 _OWN: Final = (
@@ -154,7 +146,7 @@ _OWN: Final = (
             "execution": ("execution", _EXECUTION),
             "afterEventId": ("after_event_id", _COUNT),
             "timeoutInSeconds": ("timeout", _SECONDS),
-            "untilClosed": ("until_closed", (bool,)),
+            "untilClosed": ("until_closed", _FLAG),
         },
         result="lastEventId",
     ),
@@ -164,7 +156,7 @@ _OWN: Final = (
         "answer_decision_task",
         {
             "taskToken": ("taskToken", _TEXT),
-            "decisions": ("decisions", (list,)),
+            "decisions": ("decisions", _LIST),
             "executionContext": ("executionContext", _TEXT),
         },
         optional=frozenset({"decisions", "executionContext"}),
@@ -173,12 +165,12 @@ _OWN: Final = (
         f"{OWN_NAMESPACE}.AnswerAndPoll",
         ANSWER_AND_POLL,
         # An answer by SWF's name of its operation, and the request of the poll that follows.
-        {"operation": ("operation", _TEXT), "answer": ("request", (dict,)), "poll": ("then_poll", (dict,))},
+        {"operation": ("operation", _TEXT), "answer": ("request", _STRUCTURE), "poll": ("then_poll", _STRUCTURE)},
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.OpenSession",
         OPEN_SESSION,
-        {"instance": ("instance", _INSTANCE), "record": ("record", (dict,)), "taskTokens": ("taskTokens", _TEXTS)},
+        {"instance": ("instance", _INSTANCE), "record": ("record", _STRUCTURE), "taskTokens": ("taskTokens", _TEXTS)},
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.KeepSession",
@@ -186,9 +178,9 @@ _OWN: Final = (
         # The session ends with the connection on which the latest request with `holds` came.
         {
             "instance": ("instance", _INSTANCE),
-            "record": ("record", (dict,)),
-            "holds": ("holds", (bool,)),
-            "held": ("held", (dict,)),
+            "record": ("record", _STRUCTURE),
+            "holds": ("holds", _FLAG),
+            "held": ("held", _STRUCTURE),
         },
         optional=frozenset({"holds", "held"}),
     ),
@@ -202,7 +194,7 @@ _OWN: Final = (
             "domain": ("domain", _TEXT),
             "execution": ("execution", _EXECUTION),
             "instance": ("instance", _INSTANCE),
-            "takesOver": ("takes_over", (bool,)),
+            "takesOver": ("takes_over", _FLAG),
         },
         optional=frozenset({"takesOver"}),
     ),
@@ -219,7 +211,7 @@ _OWN: Final = (
         {
             "domain": ("domain", _TEXT),
             "execution": ("execution", _EXECUTION),
-            "records": ("records", (list,)),
+            "records": ("records", _LIST),
             "dropped": ("dropped", _COUNT),
             "instance": ("instance", _INSTANCE),
         },
@@ -233,7 +225,7 @@ _OWN: Final = (
     OwnOperation(
         f"{OWN_NAMESPACE}.ReportDecisionError",
         "report_decision_error",
-        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "error": ("error", (dict,))},
+        {"domain": ("domain", _TEXT), "execution": ("execution", _EXECUTION), "error": ("error", _STRUCTURE)},
     ),
     OwnOperation(
         f"{OWN_NAMESPACE}.ReportWarning",

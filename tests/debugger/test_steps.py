@@ -243,6 +243,8 @@ def test_steps_are_found_by_line_condition_and_failure(lab: Lab, sums: Execution
     failed = broken.replay().first_failure()
     assert failed is not None
     assert failed.trigger.endswith("steps_break-1 failed")
+    assert failed.trigger_event is not None
+    assert failed.trigger_event.type == "ActivityTaskFailed"
 
 
 def test_a_history_that_the_code_cant_replay_ends_with_the_reason(sums: Execution) -> None:

@@ -327,7 +327,7 @@ def test_tasks_with_another_input_than_was_recorded_are_told(napped):
         return self.submit(nap, "last", seconds).result
 
     changed = str(napped.what_if(workflow=naps_that(run)))
-    assert "asked for with another input than was recorded, and taken as they were: activity-what_if.nap-1" in changed
+    assert "submitted with another input than was recorded, and taken as they were: activity-what_if.nap-1" in changed
     assert "from decision 1, event 5 on the code here decides otherwise than was recorded" in changed
     unchanged = str(napped.what_if(workflow=Naps))
     assert "another input" not in unchanged
